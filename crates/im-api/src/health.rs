@@ -1,0 +1,18 @@
+//! Health of a platform.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of GET `/healthz`: 200 when it can serve, 503 when not (then `status` says why).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`, or what is wrong.
+    pub status: String,
+    /// Name of the implementation (`im-platform`).
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// [`crate::API_VERSION`] it speaks.
+    pub api: String,
+    /// The kind of store (`sqlite`, `cassandra`).
+    pub store: String,
+}

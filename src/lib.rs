@@ -1,0 +1,5 @@
+//! The host of Cloud Bridge: what runs inside Openfire's process, called over JNI by a thin Java shim.
+//!
+//! Reading order: ARCHITECTURE.md, then `ffi` (the boundary), `host` (the threads), `lanes` (order), `modules` (the seven).
+
+pub mod stanza;
