@@ -1,1 +1,75 @@
-fn main() {}
+//! The front door: everything a person or a machine does with this repository starts as `cargo xtask <command>`.
+//!
+//! One table of commands; a new one is a line in it and a file beside this one. What the commands share is in
+//! `project` (paths, running programs), `tools` (finding a JDK, Gradle), `builds` (what is built from what) and
+//! `openfire` (getting and starting a real server). Nothing here is needed by, or depends on, the product's crates.
+
+mod bench;
+mod builds;
+mod dist;
+mod docs;
+mod openfire;
+mod project;
+mod run;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use project::{Failure, Project};
+
+/// One command of the table.
+struct Command {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&Project, &[String]) -> Result<(), Failure>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "run",
+        arguments: "[--openfire DIR]",
+        about: "starts a real Openfire with the plugin and the embedded platform, or installs the plugin into DIR",
+        run: run::run,
+    },
+    Command {
+        name: "dist",
+        arguments: "",
+        about: "builds the plugin: target/dist/cloudbridge.jar",
+        run: dist::run,
+    },
+    Command {
+        name: "test",
+        arguments: "[rust|java|link|openfire [FILTER]]",
+        about: "runs every test, or one suite of them",
+        run: test::run,
+    },
+    Command { name: "bench", arguments: "NAME", about: "runs a benchmark", run: bench::run },
+    Command { name: "docs", arguments: "", about: "builds the API documentation", run: docs::run },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let found = arguments.first().and_then(|name| COMMANDS.iter().find(|command| command.name == name));
+    let Some(command) = found else {
+        eprintln!("{}", usage());
+        return ExitCode::from(2);
+    };
+    let outcome = Project::find().and_then(|project| (command.run)(&project, &arguments[1..]));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cargo xtask {}: {failure}", command.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let lines: Vec<String> = COMMANDS
+        .iter()
+        .map(|c| format!("  {:<42} {}", format!("{} {}", c.name, c.arguments).trim_end(), c.about))
+        .collect();
+    format!("cargo xtask COMMAND\n{}", lines.join("\n"))
+}
