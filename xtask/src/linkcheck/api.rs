@@ -97,11 +97,7 @@ impl Member {
         let first = *words.first().ok_or("an empty member line")?;
         let (name, descriptor, flags) = match first.find('(') {
             Some(at) => (&first[..at], &first[at..], &words[1..]),
-            None => (
-                first,
-                *words.get(1).ok_or_else(|| format!("field {first} has no type"))?,
-                &words[2..],
-            ),
+            None => (first, *words.get(1).ok_or_else(|| format!("field {first} has no type"))?, &words[2..]),
         };
         let mut member = Member {
             name: name.to_owned(),
@@ -126,11 +122,8 @@ impl ClassApi {
     fn line(&self) -> String {
         let mut line = format!("{} {}", if self.interface { "interface" } else { "class" }, self.name);
         // An interface extends interfaces; both go through the same list in here.
-        let (superclass, interfaces) = if self.interface {
-            (None, "extends")
-        } else {
-            (self.extends.as_deref(), "implements")
-        };
+        let (superclass, interfaces) =
+            if self.interface { (None, "extends") } else { (self.extends.as_deref(), "implements") };
         if let Some(superclass) = superclass {
             let _ = write!(line, " extends {superclass}");
         }
@@ -161,7 +154,9 @@ impl ClassApi {
             match (*word, list, interface) {
                 ("extends" | "implements", ..) => list = word,
                 (parent, "extends", false) => class.extends = Some(parent.to_owned()),
-                (parent, "extends", true) | (parent, "implements", false) => class.implements.push(parent.to_owned()),
+                (parent, "extends", true) | (parent, "implements", false) => {
+                    class.implements.push(parent.to_owned())
+                }
                 (other, ..) => return Err(format!("{name}: unexpected {other:?}")),
             }
         }
@@ -248,9 +243,8 @@ impl Listing {
             }
         }
         for marks in classes.values() {
-            let owner: Vec<bool> = (0..names.len())
-                .map(|index| marks.heads.values().any(|here| here[index]))
-                .collect();
+            let owner: Vec<bool> =
+                (0..names.len()).map(|index| marks.heads.values().any(|here| here[index])).collect();
             for (line, here) in &marks.heads {
                 let _ = writeln!(text, "{line}{}", range_of(here, &vec![true; names.len()], &names));
             }

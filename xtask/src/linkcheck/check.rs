@@ -117,7 +117,12 @@ impl<'a> World<'a> {
         self.superclasses(class).iter().any(|one| one.name == of)
     }
 
-    fn method(&self, owner: &'a ClassApi, name: &str, descriptor: &str) -> Option<(&'a ClassApi, &'a Member)> {
+    fn method(
+        &self,
+        owner: &'a ClassApi,
+        name: &str,
+        descriptor: &str,
+    ) -> Option<(&'a ClassApi, &'a Member)> {
         if name == "<init>" {
             return own(owner, name, descriptor);
         }
@@ -150,9 +155,9 @@ impl<'a> World<'a> {
             .filter(|(_, member)| !member.is_static)
             .collect();
         let specific = candidates.iter().filter(|(interface, _)| {
-            !candidates
-                .iter()
-                .any(|(other, _)| other.name != interface.name && self.extends_interface(other, &interface.name))
+            !candidates.iter().any(|(other, _)| {
+                other.name != interface.name && self.extends_interface(other, &interface.name)
+            })
         });
         specific.filter(|(_, member)| !member.is_abstract).count() == 1
     }
@@ -258,12 +263,7 @@ fn resolve<'a>(world: &World<'a>, from: &ClassApi, reference: &Reference) -> Res
                 Err(unknown(element))
             }
         }
-        Reference::Field {
-            owner,
-            name,
-            descriptor,
-            is_static,
-        } => {
+        Reference::Field { owner, name, descriptor, is_static } => {
             let Some(owner) = known(world, owner)? else {
                 return Ok("jdk");
             };
@@ -276,13 +276,7 @@ fn resolve<'a>(world: &World<'a>, from: &ClassApi, reference: &Reference) -> Res
             accessible(world, from, place, member)?;
             Ok(world.origin(&place.name))
         }
-        Reference::Method {
-            owner,
-            name,
-            descriptor,
-            call,
-            owner_is_interface,
-        } => {
+        Reference::Method { owner, name, descriptor, call, owner_is_interface } => {
             let Some(owner) = known(world, owner)? else {
                 return Ok("jdk");
             };
@@ -305,11 +299,7 @@ fn resolve<'a>(world: &World<'a>, from: &ClassApi, reference: &Reference) -> Res
             accessible(world, from, place, member)?;
             Ok(world.origin(&place.name))
         }
-        Reference::Lambda {
-            interface,
-            name,
-            descriptor,
-        } => {
+        Reference::Lambda { interface, name, descriptor } => {
             let Some(interface) = known(world, interface)? else {
                 return Ok("jdk");
             };
@@ -359,7 +349,12 @@ fn unknown(name: &str) -> String {
 }
 
 /// A member that no list has: fine only if a class of ours has it from a JDK class without anything of the server's between.
-fn inherited_from_jdk<'a>(world: &World<'a>, owner: &'a ClassApi, name: &str, what: &str) -> Result<&'a str, String> {
+fn inherited_from_jdk<'a>(
+    world: &World<'a>,
+    owner: &'a ClassApi,
+    name: &str,
+    what: &str,
+) -> Result<&'a str, String> {
     let unlisted = world.unlisted(owner);
     let all_ours = world
         .superclasses(owner)
@@ -399,16 +394,10 @@ fn accessible(world: &World<'_>, from: &ClassApi, place: &ClassApi, member: &Mem
         Access::Public | Access::Hidden => true,
         Access::Protected => {
             package(&from.name) == package(&place.name)
-                || world
-                    .get(&from.name)
-                    .is_some_and(|from| world.is_subclass(from, &place.name))
+                || world.get(&from.name).is_some_and(|from| world.is_subclass(from, &place.name))
         }
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(format!("protected in {} here", place.name))
-    }
+    if allowed { Ok(()) } else { Err(format!("protected in {} here", place.name)) }
 }
 
 fn package(name: &str) -> &str {
@@ -440,10 +429,7 @@ fn missing_bodies(world: &World<'_>, class: &ClassApi) -> Vec<(String, String)> 
         .into_iter()
         .filter(|(_, member)| !world.body(class, &member.name, &member.descriptor))
         .map(|(place, member)| {
-            (
-                format!("{}.{}", place.name, member.signature()),
-                "abstract here and not implemented".to_owned(),
-            )
+            (format!("{}.{}", place.name, member.signature()), "abstract here and not implemented".to_owned())
         })
         .collect();
     missing.sort();
@@ -479,11 +465,7 @@ fn overrides(world: &World<'_>, class: &ClassApi) -> Vec<(String, String)> {
         .members
         .iter()
         .filter(|member| member.is_method() && !member.is_static && !member.name.starts_with('<'))
-        .filter(|member| {
-            above
-                .iter()
-                .any(|one| own(one, &member.name, &member.descriptor).is_some())
-        })
+        .filter(|member| above.iter().any(|one| own(one, &member.name, &member.descriptor).is_some()))
         .map(|member| (class.name.clone(), member.signature()))
         .collect()
 }
@@ -503,22 +485,10 @@ fn element(name: &str) -> &str {
 fn describe(reference: &Reference) -> String {
     match reference {
         Reference::Class(name) => element(name).to_owned(),
-        Reference::Field {
-            owner,
-            name,
-            descriptor,
-            ..
-        } => format!("{owner}.{name} {descriptor}"),
-        Reference::Method {
-            owner,
-            name,
-            descriptor,
-            ..
-        } => format!("{owner}.{name}{descriptor}"),
-        Reference::Lambda {
-            interface,
-            name,
-            descriptor,
-        } => format!("lambda for {interface}.{name}{descriptor}"),
+        Reference::Field { owner, name, descriptor, .. } => format!("{owner}.{name} {descriptor}"),
+        Reference::Method { owner, name, descriptor, .. } => format!("{owner}.{name}{descriptor}"),
+        Reference::Lambda { interface, name, descriptor } => {
+            format!("lambda for {interface}.{name}{descriptor}")
+        }
     }
 }

@@ -126,8 +126,7 @@ fn decode(bytes: &[u8]) -> Result<ClassFile, Unreadable> {
     }
     for field in class.fields() {
         let field = field?;
-        api.members
-            .push(member(pool, field.name(), field.descriptor(), field.access_flags())?);
+        api.members.push(member(pool, field.name(), field.descriptor(), field.access_flags())?);
     }
     let bootstraps = bootstraps(&class)?;
     let mut uses = BTreeSet::new();
@@ -142,10 +141,7 @@ fn decode(bytes: &[u8]) -> Result<ClassFile, Unreadable> {
             if let AttributeContent::Code(code) = attribute.read_content(pool)? {
                 for instruction in code.raw_instructions() {
                     for reference in references(pool, &bootstraps, &instruction?.1)? {
-                        uses.insert(Use {
-                            method: member.signature(),
-                            reference,
-                        });
+                        uses.insert(Use { method: member.signature(), reference });
                     }
                 }
                 for handler in code.exception_handlers() {
@@ -165,10 +161,7 @@ fn decode(bytes: &[u8]) -> Result<ClassFile, Unreadable> {
         if let Item::Class(class) = item {
             let reference = Reference::Class(text(pool, class.name)?);
             if !named.contains(&reference) {
-                uses.insert(Use {
-                    method: String::new(),
-                    reference,
-                });
+                uses.insert(Use { method: String::new(), reference });
             }
         }
     }
@@ -187,7 +180,10 @@ fn text<'i>(pool: &ConstantPool<'i>, index: Name<'i>) -> Result<String, Unreadab
     Ok(pool.get(index)?.content.display().to_string())
 }
 
-fn class_name<'i>(pool: &ConstantPool<'i>, index: cpool::Index<cpool::Class<'i>>) -> Result<String, Unreadable> {
+fn class_name<'i>(
+    pool: &ConstantPool<'i>,
+    index: cpool::Index<cpool::Class<'i>>,
+) -> Result<String, Unreadable> {
     text(pool, pool.get(index)?.name)
 }
 
@@ -232,17 +228,15 @@ fn bootstraps(class: &Class<'_>) -> Result<Vec<Bootstrap>, Unreadable> {
         };
         for method in methods.methods() {
             let method = method?;
-            let mut bootstrap = Bootstrap {
-                factory: None,
-                erased: None,
-                handles: Vec::new(),
-            };
+            let mut bootstrap = Bootstrap { factory: None, erased: None, handles: Vec::new() };
             if let Reference::Method { owner, .. } = handle(pool, pool.get(method.method_ref())?)? {
                 bootstrap.factory = Some(owner);
             }
             for (position, argument) in method.arguments().iter().enumerate() {
                 match pool.get(argument?)? {
-                    Item::MethodType(kind) if position == 0 => bootstrap.erased = Some(text(pool, kind.descriptor)?),
+                    Item::MethodType(kind) if position == 0 => {
+                        bootstrap.erased = Some(text(pool, kind.descriptor)?)
+                    }
                     Item::MethodHandle(one) => bootstrap.handles.push(handle(pool, one)?),
                     _ => {}
                 }
@@ -270,12 +264,7 @@ fn field<'i>(pool: &ConstantPool<'i>, item: &Item<'i>, is_static: bool) -> Resul
         return Err(wrong_item());
     };
     let (name, descriptor) = name_and_type(pool, field.name_and_type)?;
-    Ok(Reference::Field {
-        owner: class_name(pool, field.class)?,
-        name,
-        descriptor,
-        is_static,
-    })
+    Ok(Reference::Field { owner: class_name(pool, field.class)?, name, descriptor, is_static })
 }
 
 fn method<'i>(pool: &ConstantPool<'i>, item: &Item<'i>, call: Call) -> Result<Reference, Unreadable> {
@@ -285,13 +274,7 @@ fn method<'i>(pool: &ConstantPool<'i>, item: &Item<'i>, call: Call) -> Result<Re
         _ => return Err(wrong_item()),
     };
     let (name, descriptor) = name_and_type(pool, pair)?;
-    Ok(Reference::Method {
-        owner: class_name(pool, class)?,
-        name,
-        descriptor,
-        call,
-        owner_is_interface,
-    })
+    Ok(Reference::Method { owner: class_name(pool, class)?, name, descriptor, call, owner_is_interface })
 }
 
 fn name_and_type<'i>(
@@ -311,7 +294,9 @@ fn references<'i>(
     bootstraps: &[Bootstrap],
     op: &Op<'i>,
 ) -> Result<Vec<Reference>, Unreadable> {
-    let item = |index: u16| -> Result<&Item<'i>, Unreadable> { Ok(pool.get(cpool::Index::<Item<'i>>::new(index)?)?) };
+    let item = |index: u16| -> Result<&Item<'i>, Unreadable> {
+        Ok(pool.get(cpool::Index::<Item<'i>>::new(index)?)?)
+    };
     Ok(match op {
         Op::GetStatic { index } | Op::PutStatic { index } => vec![field(pool, item(index.as_u16())?, true)?],
         Op::GetField { index } | Op::PutField { index } => vec![field(pool, item(index.as_u16())?, false)?],

@@ -9,23 +9,24 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::project::{Doing, Failure};
+use crate::tools::Jdk;
+
 use super::api::{Access, ClassApi, Classes, Listing, parse_plain};
 use super::{Plan, classfile, read_text, zip_entries};
 
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
 
 /// Reads the sources and writes one file per list into `folder`.
-pub fn run(dumps: &Path, folder: &Path) -> Result<(), String> {
+pub fn run(dumps: &Path, folder: &Path) -> Result<(), Failure> {
     let plan = Plan::load(folder)?;
     let mut lists: Vec<(&str, Listing, String)> = Vec::new();
 
     let mut openfire = Listing::default();
     for (version, _) in &plan.pairs {
         let path = dumps.join(format!("openfire-{version}-api.txt"));
-        let classes = parse_plain(&read_text(&path)?).map_err(|e| format!("{}: {e}", path.display()))?;
-        openfire
-            .versions
-            .push((version.clone(), select(classes, "openfire", &plan)));
+        let classes = parse_plain(&read_text(&path)?).doing(path.display())?;
+        openfire.versions.push((version.clone(), select(classes, "openfire", &plan)));
     }
     lists.push(("openfire", openfire, "Openfire's public and protected API".into()));
 
@@ -52,17 +53,17 @@ pub fn run(dumps: &Path, folder: &Path) -> Result<(), String> {
         .collect();
     let mut wanted: Vec<String> = ancestors.into_iter().map(str::to_owned).collect();
     wanted.push("java/lang/Object".into());
-    let jdk = Listing {
-        versions: vec![("8".into(), closure(&java_8()?, wanted))],
-    };
+    let jdk = Listing { versions: vec![("8".into(), closure(&java_8()?, wanted))] };
     let about = "The classes of Java 8 that classes in the other lists descend from".to_owned();
     lists.push(("jdk", jdk, about));
 
     for (name, listing, about) in lists {
-        let comment = format!("{about}, written by `cargo xtask linkcheck --import`.\nThe form is explained in xtask/src/linkcheck/api.rs.");
+        let comment = format!(
+            "{about}, written by `cargo xtask linkcheck --import`.\nThe form is explained in xtask/src/linkcheck/api.rs."
+        );
         let text = listing.write(&comment);
         let path = folder.join(format!("{name}.txt"));
-        std::fs::write(&path, &text).map_err(|e| format!("{}: {e}", path.display()))?;
+        std::fs::write(&path, &text).doing(format!("writing {}", path.display()))?;
         println!("{name}: {} bytes, {} versions", text.len(), listing.versions.len());
     }
     Ok(())
@@ -75,8 +76,7 @@ fn select(all: Classes, list: &str, plan: &Plan) -> Classes {
         .keys()
         .filter(|name| !plan.drop.contains(name.split('$').next().unwrap_or(name)))
         .filter(|name| {
-            name.rsplit_once('/')
-                .is_some_and(|(package, _)| packages.iter().any(|kept| kept == package))
+            name.rsplit_once('/').is_some_and(|(package, _)| packages.iter().any(|kept| kept == package))
         })
         .cloned()
         .collect();
@@ -98,25 +98,25 @@ fn closure(all: &Classes, wanted: Vec<String>) -> Classes {
 }
 
 /// Asks Maven for a jar; it ends up in a scratch folder of the build.
-fn resolve(coordinates: &str, version: &str) -> Result<PathBuf, String> {
+fn resolve(coordinates: &str, version: &str) -> Result<PathBuf, Failure> {
     let folder = std::env::temp_dir().join(format!("cloudbridge-linkcheck-{}", std::process::id()));
     let artifact = format!("{coordinates}:{version}");
     let done = Command::new("mvn")
         .args(["-q", COPY, &format!("-Dartifact={artifact}")])
         .arg(format!("-DoutputDirectory={}", folder.display()))
         .status()
-        .map_err(|e| format!("mvn: {e}"))?;
+        .doing("starting mvn")?;
     let name = coordinates.rsplit(':').next().unwrap_or(coordinates);
     let jar = folder.join(format!("{name}-{version}.jar"));
     if done.success() && jar.is_file() {
         Ok(jar)
     } else {
-        Err(format!("Maven did not find {artifact}"))
+        Err(Failure::new(format!("Maven did not find {artifact}")))
     }
 }
 
-fn read_jar(path: &Path) -> Result<Classes, String> {
-    let jar = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+fn read_jar(path: &Path) -> Result<Classes, Failure> {
+    let jar = std::fs::File::open(path).doing(format!("opening {}", path.display()))?;
     offered(zip_entries(jar, &path.display().to_string(), |name| {
         name.ends_with(".class") && !name.starts_with("META-INF/") && !name.ends_with("module-info.class")
     })?)
@@ -124,36 +124,25 @@ fn read_jar(path: &Path) -> Result<Classes, String> {
 
 /// The Java 8 classes that the running JDK compiles against with `--release 8`: each entry's first folder is made of one letter or
 /// digit per release that has this form of the class.
-fn java_8() -> Result<Classes, String> {
-    let home = match std::env::var_os("JAVA_HOME") {
-        Some(home) => PathBuf::from(home),
-        None => javac_home()?,
-    };
-    let path = home.join("lib/ct.sym");
-    let symbols = std::fs::File::open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+fn java_8() -> Result<Classes, Failure> {
+    let path = Jdk::for_builds()?.home.join("lib/ct.sym");
+    let symbols = std::fs::File::open(&path).doing(format!("opening {}", path.display()))?;
     offered(zip_entries(symbols, "ct.sym", |name| {
         let folder = name.split('/').next().unwrap_or_default();
-        folder.contains('8') && !folder.contains('-') && name.ends_with(".sig") && !name.contains("module-info")
+        folder.contains('8')
+            && !folder.contains('-')
+            && name.ends_with(".sig")
+            && !name.contains("module-info")
     })?)
 }
 
-fn javac_home() -> Result<PathBuf, String> {
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&search)
-        .map(|folder| folder.join("javac"))
-        .find_map(|javac| javac.canonicalize().ok())
-        .and_then(|javac| Some(javac.parent()?.parent()?.to_path_buf()))
-        .ok_or_else(|| "no javac on the path: set JAVA_HOME to a JDK".into())
-}
-
-fn offered(files: Vec<(String, Vec<u8>)>) -> Result<Classes, String> {
+fn offered(files: Vec<(String, Vec<u8>)>) -> Result<Classes, Failure> {
     let mut classes = Classes::new();
     for (name, bytes) in files {
-        let class = classfile::read(&bytes).map_err(|e| format!("{name}: {e}"))?;
+        let class = classfile::read(&bytes).doing(name)?;
         let mut api: ClassApi = class.api;
         // A hidden class is an ancestor of visible ones at most; its members count as theirs, so it stays, and `select` drops the rest.
-        api.members
-            .retain(|member| member.access != Access::Hidden && member.name != "<clinit>");
+        api.members.retain(|member| member.access != Access::Hidden && member.name != "<clinit>");
         if class.public || !api.members.is_empty() {
             classes.insert(api.name.clone(), api);
         }

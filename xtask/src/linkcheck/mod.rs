@@ -21,6 +21,7 @@ use std::fmt;
 use std::io::{Cursor, Read as _, Seek};
 use std::path::{Path, PathBuf};
 
+use crate::project::{Doing, Failure, Project};
 use api::{Classes, Listing};
 use check::{OWN, Problem, Verdict, World};
 use classfile::ClassFile;
@@ -29,32 +30,28 @@ use classfile::ClassFile;
 const FOLDER: &str = "tests/openfire-api";
 
 /// `cargo xtask linkcheck [JAR]` and `cargo xtask linkcheck --import DIR`.
-pub fn command(args: &[String], root: &Path) -> Result<(), String> {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["--import", dir] => import::run(Path::new(dir), &root.join(FOLDER)),
-        [] | [_] => {
-            let jar = words
-                .first()
-                .map_or_else(|| root.join("target/dist/cloudbridge.jar"), PathBuf::from);
-            let report = run(&jar, root)?;
-            print!("{report}");
-            if report.failures.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{} references do not link everywhere", report.failures.len()))
-            }
-        }
-        _ => Err("usage: cargo xtask linkcheck [JAR | --import DIR]".into()),
+pub fn command(project: &Project, arguments: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let jar = match words.as_slice() {
+        ["--import", dumps] => return import::run(Path::new(dumps), &project.root.join(FOLDER)),
+        [] => project.target.join("dist/cloudbridge.jar"),
+        [jar] => PathBuf::from(jar),
+        _ => return Err(Failure::new("usage: cargo xtask linkcheck [JAR | --import DIR]")),
+    };
+    let report = run(&jar, &project.root)?;
+    print!("{report}");
+    match report.mistakes.len() {
+        0 => Ok(()),
+        n => Err(Failure::new(format!("{n} uses do not link everywhere"))),
     }
 }
 
 /// Checks a plugin jar, a plain jar of classes, or a folder of classes.
-pub fn run(jar: &Path, root: &Path) -> Result<Report, String> {
+pub fn run(jar: &Path, root: &Path) -> Result<Report, Failure> {
     let classes = read_classes(jar)?;
     let report = report(&classes, &Lists::load(&root.join(FOLDER))?)?;
     if report.rows.iter().any(|row| row.openfire == 0) {
-        return Err(format!("{} uses nothing of Openfire: is it the shim?", jar.display()));
+        return Err(Failure::new(format!("{} uses nothing of Openfire: is it the shim?", jar.display())));
     }
     Ok(report)
 }
@@ -65,13 +62,10 @@ pub struct Report {
     /// One row per Openfire version, oldest first.
     pub rows: Vec<Row>,
     /// What would fail, and in which versions.
-    pub failures: BTreeMap<Failure, Vec<String>>,
+    pub mistakes: BTreeMap<Problem, Vec<String>>,
     /// Methods that replace something in the oldest version and nothing in these: legal, and never called there.
     pub notes: BTreeMap<String, Vec<String>>,
 }
-
-/// The key that failures of several versions share.
-pub type Failure = Problem;
 
 /// One Openfire version.
 #[derive(Debug)]
@@ -86,8 +80,8 @@ pub struct Row {
     pub libraries: usize,
     /// Classes and lambdas of ours that implement something of the server's.
     pub implementations: usize,
-    /// Failures in this version.
-    pub failures: usize,
+    /// What does not link in this version.
+    pub mistakes: usize,
 }
 
 impl Report {
@@ -98,7 +92,7 @@ impl Report {
              |---|---|---|---|---|---|\n",
         );
         for row in &self.rows {
-            let result = match row.failures {
+            let result = match row.mistakes {
                 0 => "links".to_owned(),
                 n => format!("**{n} do not link**"),
             };
@@ -114,11 +108,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.table())?;
-        for (failure, versions) in &self.failures {
-            let dot = if failure.method.is_empty() { "" } else { "." };
-            writeln!(out, "\nerror: {}{dot}{}", failure.class, failure.method)?;
-            writeln!(out, "  uses    {}", failure.reference)?;
-            writeln!(out, "  but     {}", failure.why)?;
+        for (problem, versions) in &self.mistakes {
+            let dot = if problem.method.is_empty() { "" } else { "." };
+            writeln!(out, "\nerror: {}{dot}{}", problem.class, problem.method)?;
+            writeln!(out, "  uses    {}", problem.reference)?;
+            writeln!(out, "  but     {}", problem.why)?;
             writeln!(out, "  in      {}", versions.join(", "))?;
         }
         for (method, versions) in &self.notes {
@@ -148,7 +142,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn parse(text: &str) -> Result<Plan, String> {
+    fn parse(text: &str) -> Result<Plan, Failure> {
         let mut plan = Plan::default();
         for (number, line) in text.lines().enumerate() {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -167,56 +161,57 @@ impl Plan {
                     plan.keep.entry((*list).to_owned()).or_default().extend(owned(packages));
                 }
                 ["drop", classes @ ..] => plan.drop.extend(owned(classes)),
-                _ => return Err(format!("versions.txt, line {}: {line:?} is not understood", number + 1)),
+                _ => {
+                    let text = format!("versions.txt, line {}: {line:?} is not understood", number + 1);
+                    return Err(Failure::new(text));
+                }
             }
         }
         if plan.pairs.is_empty() {
-            return Err("versions.txt names no Openfire version".into());
+            return Err(Failure::new("versions.txt names no Openfire version"));
         }
         Ok(plan)
     }
 
-    fn load(folder: &Path) -> Result<Plan, String> {
+    fn load(folder: &Path) -> Result<Plan, Failure> {
         Plan::parse(&read_text(&folder.join("versions.txt"))?)
     }
 }
 
 impl Lists {
-    fn load(folder: &Path) -> Result<Lists, String> {
+    fn load(folder: &Path) -> Result<Lists, Failure> {
         let plan = Plan::load(folder)?;
         let mut lists = BTreeMap::new();
-        for name in ["openfire", "jdk"]
-            .into_iter()
-            .chain(plan.maven.keys().map(String::as_str))
-        {
+        for name in ["openfire", "jdk"].into_iter().chain(plan.maven.keys().map(String::as_str)) {
             let path = folder.join(format!("{name}.txt"));
-            let listing = Listing::parse(&read_text(&path)?).map_err(|e| format!("{}: {e}", path.display()))?;
+            let listing = Listing::parse(&read_text(&path)?).doing(path.display())?;
             lists.insert(name.to_owned(), listing);
         }
         Ok(Lists { plan, lists })
     }
 
-    fn get(&self, list: &str, version: &str) -> Result<&Classes, String> {
+    fn get(&self, list: &str, version: &str) -> Result<&Classes, Failure> {
         self.lists
             .get(list)
             .and_then(|listing| listing.versions.iter().find(|(name, _)| name == version))
             .map(|(_, classes)| classes)
-            .ok_or_else(|| format!("there is no list of {list} {version}: run cargo xtask linkcheck --import"))
+            .ok_or_else(|| {
+                Failure::new(format!(
+                    "there is no list of {list} {version}: run cargo xtask linkcheck --import"
+                ))
+            })
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).doing(format!("reading {}", path.display()))
 }
 
-fn report(classes: &[ClassFile], lists: &Lists) -> Result<Report, String> {
-    let own: Classes = classes
-        .iter()
-        .map(|class| (class.api.name.clone(), class.api.clone()))
-        .collect();
+fn report(classes: &[ClassFile], lists: &Lists) -> Result<Report, Failure> {
+    let own: Classes = classes.iter().map(|class| (class.api.name.clone(), class.api.clone())).collect();
     let jdk = &lists.lists["jdk"].versions;
     let mut rows = Vec::new();
-    let mut failures: BTreeMap<Failure, Vec<String>> = BTreeMap::new();
+    let mut mistakes: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut oldest: Option<BTreeSet<(String, String)>> = None;
     for (version, libraries) in &lists.plan.pairs {
@@ -228,28 +223,20 @@ fn report(classes: &[ClassFile], lists: &Lists) -> Result<Report, String> {
         let verdict = check::check(&World::new(parts), classes);
         rows.push(row(version, libraries, &verdict));
         for problem in verdict.problems {
-            failures.entry(problem).or_default().push(version.clone());
+            mistakes.entry(problem).or_default().push(version.clone());
         }
         let baseline = oldest.get_or_insert_with(|| verdict.overrides.clone());
         for (class, method) in baseline.difference(&verdict.overrides) {
-            notes
-                .entry(format!("{class}.{method}"))
-                .or_default()
-                .push(version.clone());
+            notes.entry(format!("{class}.{method}")).or_default().push(version.clone());
         }
     }
-    Ok(Report { rows, failures, notes })
+    Ok(Report { rows, mistakes, notes })
 }
 
 fn row(version: &str, libraries: &[(String, String)], verdict: &Verdict) -> Row {
     let with: Vec<String> = libraries.iter().map(|(name, its)| format!("{name} {its}")).collect();
     let of = |wanted: fn(&str) -> bool| {
-        verdict
-            .linked
-            .iter()
-            .filter(|(origin, _)| wanted(origin))
-            .map(|(_, count)| count)
-            .sum()
+        verdict.linked.iter().filter(|(origin, _)| wanted(origin)).map(|(_, count)| count).sum()
     };
     Row {
         version: version.to_owned(),
@@ -257,44 +244,45 @@ fn row(version: &str, libraries: &[(String, String)], verdict: &Verdict) -> Row 
         openfire: of(|origin| origin == "openfire"),
         libraries: of(|origin| !["openfire", "jdk", OWN].contains(&origin)),
         implementations: verdict.implementations,
-        failures: verdict.problems.len(),
+        mistakes: verdict.problems.len(),
     }
 }
 
 /// Classes of a folder, of a jar, or of the jars in a plugin jar's `lib/`.
-fn read_classes(path: &Path) -> Result<Vec<ClassFile>, String> {
+fn read_classes(path: &Path) -> Result<Vec<ClassFile>, Failure> {
     let mut files = Vec::new();
     if path.is_dir() {
         collect_folder(path, &mut files)?;
     } else {
-        let jar = std::fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let jar = std::fs::File::open(path).doing(format!("opening {}", path.display()))?;
         files = zip_entries(jar, &path.display().to_string(), |name| {
             name.ends_with(".class") || (name.starts_with("lib/") && name.ends_with(".jar"))
         })?;
-        let (jars, mut classes): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| name.ends_with(".jar"));
+        let (jars, mut classes): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(name, _)| name.ends_with(".jar"));
         for (name, bytes) in jars {
             classes.extend(zip_entries(Cursor::new(bytes), &name, |name| name.ends_with(".class"))?);
         }
         files = classes;
     }
     if files.is_empty() {
-        return Err(format!("{} holds no classes", path.display()));
+        return Err(Failure::new(format!("{} holds no classes", path.display())));
     }
     let mut classes = Vec::new();
     for (name, bytes) in files {
-        classes.push(classfile::read(&bytes).map_err(|e| format!("{name}: {e}"))?);
+        classes.push(classfile::read(&bytes).doing(name)?);
     }
     Ok(classes)
 }
 
-fn collect_folder(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), String> {
-    let problem = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
-    for entry in std::fs::read_dir(folder).map_err(|e| problem(folder, e))? {
-        let path = entry.map_err(|e| problem(folder, e))?.path();
+fn collect_folder(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+    let reading = |path: &Path| format!("reading {}", path.display());
+    for entry in std::fs::read_dir(folder).doing(reading(folder))? {
+        let path = entry.doing(reading(folder))?.path();
         if path.is_dir() {
             collect_folder(&path, files)?;
         } else if path.extension().is_some_and(|end| end == "class") {
-            let bytes = std::fs::read(&path).map_err(|e| problem(&path, e))?;
+            let bytes = std::fs::read(&path).doing(reading(&path))?;
             files.push((path.display().to_string(), bytes));
         }
     }
@@ -305,16 +293,16 @@ fn zip_entries(
     source: impl std::io::Read + Seek,
     label: &str,
     wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let problem = |e: &dyn fmt::Display| format!("{label}: {e}");
-    let mut archive = zip::ZipArchive::new(source).map_err(|e| problem(&e))?;
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut archive = zip::ZipArchive::new(source).doing(label)?;
     let mut entries = Vec::new();
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|e| problem(&e))?;
-        if wanted(entry.name()) {
+        let mut entry = archive.by_index(index).doing(label)?;
+        let name = entry.name().doing(label)?.into_owned();
+        if wanted(&name) {
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(|e| problem(&e))?;
-            entries.push((entry.name().to_owned(), bytes));
+            entry.read_to_end(&mut bytes).doing(label)?;
+            entries.push((name, bytes));
         }
     }
     Ok(entries)
