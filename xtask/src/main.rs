@@ -8,6 +8,7 @@ mod bench;
 mod builds;
 mod dist;
 mod docs;
+mod linkcheck;
 mod openfire;
 mod project;
 mod run;
@@ -46,6 +47,12 @@ const COMMANDS: &[Command] = &[
         run: test::run,
     },
     Command { name: "bench", arguments: "NAME", about: "runs a benchmark", run: bench::run },
+    Command {
+        name: "linkcheck",
+        arguments: "[JAR | --import DIR]",
+        about: "compares what the shim uses with every supported Openfire; or reads its API anew",
+        run: linkcheck::command,
+    },
     Command { name: "docs", arguments: "", about: "builds the API documentation", run: docs::run },
 ];
 
