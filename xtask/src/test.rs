@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::builds;
+use crate::linkcheck;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::Jdk;
 
@@ -111,9 +112,12 @@ fn java(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
     if count.failed == 0 { outcome.map(|()| count) } else { Ok(count) }
 }
 
+/// One test for each supported Openfire; what does not link is printed with the versions that it fails in.
 fn link(project: &Project) -> Result<Count, Failure> {
-    let _jar = project.target.join("dist/cloudbridge.jar");
-    Ok(Count::default())
+    let report = linkcheck::run(&project.target.join("dist/cloudbridge.jar"), &project.root)?;
+    print!("{report}");
+    let failed = report.rows.iter().filter(|row| row.mistakes > 0).count();
+    Ok(Count { passed: report.rows.len() - failed, failed })
 }
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {

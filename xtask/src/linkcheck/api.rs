@@ -308,9 +308,9 @@ fn range_of(here: &[bool], owner: &[bool], names: &[&str]) -> String {
         }
         let end = (index..here.len()).take_while(|&i| here[i]).last().unwrap_or(index);
         parts.push(match (index, end) {
-            (0, end) => format!("..{}", names[end]),
             (start, end) if end == here.len() - 1 => format!("{}..", names[start]),
             (start, end) if start == end => names[start].to_owned(),
+            (0, end) => format!("..{}", names[end]),
             (start, end) => format!("{}..{}", names[start], names[end]),
         });
         index = end + 1;
@@ -332,11 +332,11 @@ class a/B extends a/A implements a/I a/J
   LIMIT I static
   gone()V ..2
   here(Ljava/lang/String;)I abstract protected 1,3..
+class a/I 3..
+interface a/I extends java/lang/Runnable ..2
 class a/New 3..
   last()V 4..
   run()V
-interface a/I extends java/lang/Runnable ..2
-class a/I 3..
 ";
         let listing = Listing::parse(text).unwrap();
         assert_eq!(listing.write("why"), text);

@@ -447,9 +447,9 @@ fn abstract_methods<'a>(world: &World<'a>, class: &'a ClassApi) -> Vec<(&'a Clas
         // An interface may repeat a method of Object (Comparator.equals); every object has those.
         .filter(|(place, member)| {
             !place.interface
-                || !world
+                || world
                     .get("java/lang/Object")
-                    .is_some_and(|object| own(object, &member.name, &member.descriptor).is_some())
+                    .is_none_or(|object| own(object, &member.name, &member.descriptor).is_none())
         })
         .collect()
 }

@@ -1,0 +1,7 @@
+import org.jivesoftware.openfire.auth.AuthToken;
+
+class BecameProtected {
+    AuthToken token() {
+        return new AuthToken("user");
+    }
+}

@@ -1,0 +1,7 @@
+import org.jivesoftware.util.JiveConstants;
+
+class MissingField {
+    long minute() {
+        return JiveConstants.MINUTE;
+    }
+}

@@ -1,0 +1,7 @@
+import org.jivesoftware.util.JiveGlobals;
+
+class MissingMethod {
+    String home() {
+        return JiveGlobals.getHomeDirectory();
+    }
+}

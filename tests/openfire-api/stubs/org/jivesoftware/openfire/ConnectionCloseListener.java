@@ -1,0 +1,5 @@
+package org.jivesoftware.openfire;
+
+public interface ConnectionCloseListener {
+    void onConnectionClose(Object handback);
+}

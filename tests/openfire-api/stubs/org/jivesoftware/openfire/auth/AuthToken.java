@@ -1,0 +1,5 @@
+package org.jivesoftware.openfire.auth;
+
+public class AuthToken {
+    public AuthToken(String jid) {}
+}

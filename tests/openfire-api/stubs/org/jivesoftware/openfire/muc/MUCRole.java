@@ -1,0 +1,3 @@
+package org.jivesoftware.openfire.muc;
+
+public interface MUCRole {}

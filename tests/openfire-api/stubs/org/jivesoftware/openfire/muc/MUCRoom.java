@@ -1,0 +1,5 @@
+package org.jivesoftware.openfire.muc;
+
+public interface MUCRoom {
+    String getSubject();
+}

@@ -1,0 +1,3 @@
+package org.jivesoftware.openfire.session;
+
+public interface ClientSession extends Session {}

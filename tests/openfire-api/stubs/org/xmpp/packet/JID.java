@@ -1,0 +1,9 @@
+package org.xmpp.packet;
+
+public class JID {
+    public JID(String jid) {}
+
+    public String toBareJID() {
+        return null;
+    }
+}

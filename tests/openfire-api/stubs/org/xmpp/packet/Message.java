@@ -1,0 +1,3 @@
+package org.xmpp.packet;
+
+public class Message {}
