@@ -1,0 +1,195 @@
+/*
+ * The running bridge: what has to be there, in which order it starts, and how it is undone. Every registration with
+ * Openfire is pushed onto one list together with its undoing, so that a start that fails half-way and an ordinary stop
+ * take the same way back, each step in its own try.
+ *
+ * What it leaves out: what the parts do; and what Openfire sees of a plugin (CloudBridgePlugin).
+ */
+package org.cloudbridge.openfire;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Map;
+
+import org.jivesoftware.openfire.OfflineMessageStrategy;
+import org.jivesoftware.openfire.SessionManager;
+import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.event.SessionEventDispatcher;
+import org.jivesoftware.openfire.interceptor.InterceptorManager;
+import org.jivesoftware.openfire.user.PresenceEventDispatcher;
+import org.jivesoftware.openfire.user.UserManager;
+import org.jivesoftware.openfire.user.UserNotFoundException;
+import org.jivesoftware.util.PropertyEventDispatcher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One start of the host with everything around it. */
+final class Bridge {
+    private static final Logger LOG = LoggerFactory.getLogger(Bridge.class);
+    private static final int LEAST_PUMPS = 4;
+    private static final int MOST_PUMPS = 32;
+    private static final int DEFAULT_DRAIN_MILLIS = 5000;
+    private static final int JOIN_MILLIS = 5000;
+
+    /** A step back. */
+    private interface Undo {
+        void run() throws Exception;
+    }
+
+    private static final class Step {
+        final String what;
+        final Undo undo;
+
+        Step(String what, Undo undo) {
+            this.what = what;
+            this.undo = undo;
+        }
+    }
+
+    private final Deque<Step> steps = new ArrayDeque<>();
+    private HostCalls host;
+    private boolean stopped;
+
+    private Bridge() {
+    }
+
+    /** Starts everything or nothing. */
+    static Bridge start(Path home, Path pluginDir, String pluginVersion) throws Exception {
+        Bridge bridge = new Bridge();
+        try {
+            bridge.begin(home, pluginDir, pluginVersion);
+            return bridge;
+        } catch (Throwable e) {
+            bridge.stop();
+            throw e;
+        }
+    }
+
+    /** The host, for the page. */
+    HostCalls host() {
+        return host;
+    }
+
+    private void begin(Path home, Path pluginDir, String pluginVersion) throws Exception {
+        XMPPServer server = XMPPServer.getInstance();
+        final String domain = server.getServerInfo().getXMPPDomain();
+        Map<String, String> settings = Settings.all();
+
+        String moved = settings.get(Settings.DATA_DIR);
+        Path dataDir = moved == null || moved.trim().isEmpty() ? home.resolve("cloudbridge") : Paths.get(moved.trim());
+        NativeFiles files = new NativeFiles(pluginDir, dataDir);
+        files.makeDataDir();
+        files.loadLibrary();
+        String platform = files.unpackPlatform();
+
+        final HostCalls started = new HostCalls.Native(
+            startFrame(server, domain, home.toAbsolutePath().toString(), pluginVersion, platform, settings));
+        host = started;
+
+        StanzaWriter.Pool writers = new StanzaWriter.Pool();
+        final Held held = new Held();
+        undo("the held packets", held::clear);
+        final SessionWatch watch = new SessionWatch(started);
+        final OfflineWatch offline = new OfflineWatch(started, writers);
+        final MessageGate gate = new MessageGate(domain, started, held, people(watch), writers);
+        EffectPump.FilterSink filters = table -> {
+            watch.wanted(table.sessions);
+            gate.filter(table);
+        };
+        Delivery delivery = new Delivery(domain, server.getPacketRouter(), SessionManager.getInstance(), watch, offline);
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, LEAST_PUMPS, MOST_PUMPS);
+
+        // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
+        OfflineMessageStrategy.addListener(offline);
+        undo("the offline listener", () -> OfflineMessageStrategy.removeListener(offline));
+        SessionEventDispatcher.addListener(watch);
+        undo("the session listener", () -> SessionEventDispatcher.removeListener(watch));
+        PresenceEventDispatcher.addListener(watch);
+        undo("the presence listener", () -> PresenceEventDispatcher.removeListener(watch));
+        watch.learn();
+        filters.filter(FilterTable.read(started.describe("filter")));
+        undo("the pump", () -> pump.join(JOIN_MILLIS));
+        pump.start();
+        final Settings watched = new Settings(started, settings);
+        PropertyEventDispatcher.addListener(watched);
+        undo("the property listener", () -> PropertyEventDispatcher.removeListener(watched));
+        undo("the filter table", () -> filters.filter(FilterTable.NOTHING));
+        InterceptorManager.getInstance().addInterceptor(gate);
+        undo("the interceptor", () -> InterceptorManager.getInstance().removeInterceptor(gate));
+    }
+
+    /**
+     * Stops the host while the pump goes on carrying out its last effects, then takes everything back. Packets that come
+     * in meanwhile are still offered: the host lets them pass, except where something older of the same conversation waits.
+     */
+    synchronized void stop() {
+        if (stopped) {
+            return;
+        }
+        stopped = true;
+        if (host != null) {
+            try {
+                host.stop(drainMillis());
+            } catch (Throwable e) {
+                LOG.error("The host did not stop cleanly: {}", e.toString());
+            }
+        }
+        while (!steps.isEmpty()) {
+            Step step = steps.pop();
+            try {
+                step.undo.run();
+            } catch (Throwable e) {
+                LOG.error("{} could not be undone: {}", step.what, e.toString());
+            }
+        }
+    }
+
+    private void undo(String what, Undo undo) {
+        steps.push(new Step(what, undo));
+    }
+
+    private static int drainMillis() {
+        try {
+            String value = Settings.get(Settings.STOP_DRAIN_MILLIS);
+            return value == null ? DEFAULT_DRAIN_MILLIS : Math.max(0, Integer.parseInt(value.trim()));
+        } catch (RuntimeException e) {
+            return DEFAULT_DRAIN_MILLIS;
+        }
+    }
+
+    private static MessageGate.People people(final SessionWatch watch) {
+        return new MessageGate.People() {
+            @Override
+            public boolean isUser(String node) {
+                try {
+                    return UserManager.getInstance().getUser(node) != null;
+                } catch (UserNotFoundException e) {
+                    return false;
+                }
+            }
+
+            @Override
+            public boolean isHere(String bareJid) {
+                return watch.isHere(bareJid);
+            }
+        };
+    }
+
+    private static byte[] startFrame(XMPPServer server, String domain, String home, String pluginVersion, String platform,
+                                     Map<String, String> settings) {
+        Frame.Writer frame = new Frame.Writer(Frame.START, 512)
+            .putStr(server.getServerInfo().getVersion().getVersionString())
+            .putStr(domain)
+            .putStr(home)
+            .putStr(pluginVersion)
+            .putStr(platform)
+            .putBool(CloudBridgePlugin.isTest())
+            .putInt(settings.size());
+        for (Map.Entry<String, String> setting : settings.entrySet()) {
+            frame.putStr(setting.getKey()).putStr(setting.getValue());
+        }
+        return frame.done();
+    }
+}

@@ -1,0 +1,101 @@
+/*
+ * Which packets the host wants to see at all: the FILTER frame of docs/boundary.md as a lookup. It is asked for every
+ * packet that passes through Openfire, before anything is serialised, so messages (the bulk) are a table of six slots.
+ *
+ * What it leaves out: the packet itself. It knows strings only, so that gates for IQ and presence can use it as it is.
+ */
+package org.cloudbridge.openfire;
+
+/** An immutable filter table; a new frame makes a new one. */
+final class FilterTable {
+    /** Nothing is looked at: what holds until the host has said otherwise, and after it has stopped. */
+    static final FilterTable NOTHING = new FilterTable(new Row[0], false);
+
+    private static final String ANY = "*";
+    private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
+
+    /** One row as the host sent it. */
+    static final class Row {
+        private final String kind;
+        private final String[] types;
+        private final String namespace;
+        /** One of Frame.MODE_*. */
+        final int mode;
+        /** Packets of remote servers, components and plugins are offered too, without HOLD. */
+        final boolean remote;
+
+        Row(String kind, String types, String namespace, int mode, boolean remote) {
+            this.kind = kind;
+            this.types = types.trim().split(" +");
+            this.namespace = namespace;
+            this.mode = mode;
+            this.remote = remote;
+        }
+
+        private boolean matches(String wantedKind, String type, String wantedNamespace) {
+            if (!kind.equals(wantedKind) || !(ANY.equals(namespace) || namespace.equals(wantedNamespace))) {
+                return false;
+            }
+            for (String one : types) {
+                if (ANY.equals(one) || one.equals(type)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    private final Row[] rows;
+    private final Row[] messages = new Row[MESSAGE_TYPES.length];
+    /** Whether SESSION notices are wanted. */
+    final boolean sessions;
+
+    private FilterTable(Row[] rows, boolean sessions) {
+        this.rows = rows;
+        this.sessions = sessions;
+        for (int i = 0; i < messages.length; i++) {
+            messages[i] = find("message", MESSAGE_TYPES[i], ANY);
+        }
+    }
+
+    /** Reads a FILTER frame. */
+    static FilterTable read(byte[] frame) {
+        Frame.Reader reader = new Frame.Reader(frame);
+        int opcode = reader.opcode();
+        if (opcode != Frame.FILTER_TABLE) {
+            throw new IllegalArgumentException("not a filter frame: opcode " + opcode);
+        }
+        Row[] rows = new Row[reader.takeCount()];
+        for (int i = 0; i < rows.length; i++) {
+            rows[i] = new Row(reader.takeStr(), reader.takeStr(), reader.takeStr(), reader.takeInt(), reader.takeBool());
+        }
+        return new FilterTable(rows, reader.takeBool());
+    }
+
+    /** The row of a message by its type attribute (absent or unknown means normal, RFC 6121 5.2.2); null = not looked at. */
+    Row message(String type) {
+        Row row = messages[slot(type)];
+        return row == null || row.mode == Frame.MODE_OFF ? null : row;
+    }
+
+    /** The first row that matches, whatever its mode; null when none does. */
+    Row find(String kind, String type, String namespace) {
+        for (Row row : rows) {
+            if (row.matches(kind, type, namespace)) {
+                return row;
+            }
+        }
+        return null;
+    }
+
+    private static int slot(String type) {
+        if (type != null) {
+            for (int i = 0; i < MESSAGE_TYPES.length; i++) {
+                if (MESSAGE_TYPES[i].equals(type)) {
+                    return i;
+                }
+            }
+        }
+        return 1;
+    }
+}

@@ -1,0 +1,146 @@
+/*
+ * Where messages meet the host: an interceptor that looks at every packet on its way in, decides from the filter table
+ * and two or three fields whether the host wants it, and only then serialises it. Runs on Openfire's router threads, so:
+ * no network, no lock, and nothing may escape but the one exception that means "taken".
+ *
+ * What it leaves out: IQ and presence. Their gates (a later issue) share FilterTable, Held and Offers and add their own
+ * way of holding, since rejecting them makes Openfire answer the client.
+ */
+package org.cloudbridge.openfire;
+
+import org.dom4j.Element;
+import org.jivesoftware.openfire.interceptor.PacketInterceptor;
+import org.jivesoftware.openfire.interceptor.PacketRejectedException;
+import org.jivesoftware.openfire.session.ClientSession;
+import org.jivesoftware.openfire.session.Session;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.xmpp.packet.JID;
+import org.xmpp.packet.Message;
+import org.xmpp.packet.Packet;
+
+/** The message interceptor. */
+final class MessageGate implements PacketInterceptor {
+    private static final Logger LOG = LoggerFactory.getLogger(MessageGate.class);
+
+    /** What the gate has to know about people; asked only for packets that may be held and decided. */
+    interface People {
+        /** A registered user of this server. May go to the database. */
+        boolean isUser(String node);
+
+        /** Has a session on this node, whatever its presence. */
+        boolean isHere(String bareJid);
+    }
+
+    /** Thrown for every taken packet: one object, no stack, no message (a message would be sent to the client). */
+    private static final class Taken extends PacketRejectedException {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public synchronized Throwable fillInStackTrace() {
+            return this;
+        }
+    }
+
+    private final Taken taken = new Taken();
+    private final String domain;
+    private final HostCalls host;
+    private final Held held;
+    private final People people;
+    private final StanzaWriter.Pool writers;
+    private final RareLog rareLog = new RareLog(LOG);
+    private volatile FilterTable filter = FilterTable.NOTHING;
+
+    MessageGate(String domain, HostCalls host, Held held, People people, StanzaWriter.Pool writers) {
+        this.domain = domain;
+        this.host = host;
+        this.held = held;
+        this.people = people;
+        this.writers = writers;
+    }
+
+    void filter(FilterTable table) {
+        filter = table;
+    }
+
+    @Override
+    public void interceptPacket(Packet packet, Session session, boolean incoming, boolean processed) throws PacketRejectedException {
+        if (!incoming || processed || !(packet instanceof Message)) {
+            return;
+        }
+        boolean take;
+        try {
+            take = offer((Message) packet, session);
+        } catch (HostException e) {
+            // Fails open: what the host cannot judge goes its normal way.
+            if (e.code() != HostException.CLOSED) {
+                rareLog.warn("A message was let through, because the host failed (code " + e.code() + "): " + e.getMessage());
+            }
+            return;
+        } catch (Throwable e) {
+            // Openfire would log the whole packet with it.
+            rareLog.warn("A message was let through, because the gate failed: " + e.getClass().getName());
+            return;
+        }
+        if (take) {
+            throw taken;
+        }
+    }
+
+    private boolean offer(Message message, Session session) throws HostException {
+        FilterTable table = filter;
+        if (table == FilterTable.NOTHING || Thread.currentThread() instanceof PumpThread) {
+            return false;
+        }
+        Element element = message.getElement();
+        FilterTable.Row row = table.message(element.attributeValue("type"));
+        if (row == null) {
+            return false;
+        }
+        JID from = message.getFrom();
+        boolean hold = mayBeHeld(from, session);
+        if (!hold && !row.remote) {
+            return false;
+        }
+        int flags = hold ? Frame.FLAG_HOLD : 0;
+        if (Stanzas.isRerouted(element, domain)) {
+            flags |= Frame.FLAG_REROUTED;
+        }
+        if (hold && row.mode == Frame.MODE_DECIDE) {
+            flags |= recipient(message.getTo(), from);
+        }
+        StanzaWriter writer = writers.borrow();
+        writer.write(element);
+        long token = hold ? held.nextToken() : 0;
+        boolean taken = false;
+        if (hold) {
+            // Before the offer: its release may be under way before the offer returns.
+            held.put(token, message);
+        }
+        try {
+            taken = host.offer(token, flags, writer.buffer(), writer.length()) == Frame.TAKEN && hold;
+        } finally {
+            if (hold && !taken) {
+                held.forget(token);
+            }
+        }
+        writers.giveBack(writer);
+        return taken;
+    }
+
+    /** Sent by a client that is logged in here. An anonymous one is unknown to the platform, so it is never held. */
+    private boolean mayBeHeld(JID from, Session session) {
+        return from != null && from.getNode() != null && from.getResource() != null && domain.equals(from.getDomain())
+            && session instanceof ClientSession && !((ClientSession) session).isAnonymousUser();
+    }
+
+    /** The recipient's flags. Rooms, services and remote domains are no users of ours; without a `to` it is the sender's own account. */
+    private int recipient(JID to, JID from) {
+        JID who = to == null ? from : to;
+        if (who.getNode() == null || !domain.equals(who.getDomain())) {
+            return 0;
+        }
+        int flags = people.isHere(who.toBareJID()) ? Frame.FLAG_RECIPIENT_HERE : 0;
+        return people.isUser(who.getNode()) ? flags | Frame.FLAG_LOCAL_USER : flags;
+    }
+}

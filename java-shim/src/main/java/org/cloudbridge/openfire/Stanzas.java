@@ -1,0 +1,101 @@
+/*
+ * What the shim has to know about the inside of a stanza: very little. Whether Openfire sent it a second time, what an
+ * error reply looks like, what a sent carbon looks like. Pure functions over dom4j trees.
+ *
+ * What it leaves out: sessions and routing (Delivery).
+ */
+package org.cloudbridge.openfire;
+
+import org.dom4j.DocumentFactory;
+import org.dom4j.Element;
+import org.dom4j.Namespace;
+import org.dom4j.Node;
+import org.dom4j.QName;
+import org.xmpp.packet.JID;
+import org.xmpp.packet.Message;
+
+/** Stanza pieces. */
+final class Stanzas {
+    private static final String STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas";
+    private static final String DELAY = "urn:xmpp:delay";
+    private static final String CARBONS = "urn:xmpp:carbons:2";
+    private static final String FORWARD = "urn:xmpp:forward:0";
+    private static final String HINTS = "urn:xmpp:hints";
+
+    private Stanzas() {
+    }
+
+    /** Carries a delay stamp of this server: an unacknowledged message of a dead XEP-0198 session, on its second way. */
+    static boolean isRerouted(Element stanza, String domain) {
+        for (int i = 0, n = stanza.nodeCount(); i < n; i++) {
+            Node node = stanza.node(i);
+            if (node instanceof Element) {
+                Element child = (Element) node;
+                if ("delay".equals(child.getName()) && DELAY.equals(child.getNamespaceURI())
+                    && domain.equals(child.attributeValue("from"))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** The error reply to a message: its payload kept, addresses turned round (RFC 6120 8.3). */
+    static Message error(Message original, String type, String condition, String text) {
+        Message reply = original.createCopy();
+        JID sender = original.getFrom();
+        JID recipient = original.getTo();
+        if (recipient == null && sender != null) {
+            recipient = sender.asBareJID();
+        }
+        reply.setTo(sender);
+        reply.setFrom(recipient);
+        Element element = reply.getElement();
+        element.addAttribute("type", "error");
+        Element error = DocumentFactory.getInstance().createElement("error");
+        error.addAttribute("type", type);
+        error.addElement(condition, STANZA_ERRORS);
+        if (!text.isEmpty()) {
+            error.addElement("text", STANZA_ERRORS).addText(text);
+        }
+        element.add(error);
+        return reply;
+    }
+
+    /** What XEP-0280 6.1 copies to the sender's other resources: chat, and normal with a body, unless marked private. */
+    static boolean isCarbonWorthy(Element message) {
+        if (message.element(QName.get("private", CARBONS)) != null || message.element(QName.get("no-copy", HINTS)) != null) {
+            return false;
+        }
+        String type = message.attributeValue("type");
+        return "chat".equals(type) || (type == null || "normal".equals(type)) && message.element("body") != null;
+    }
+
+    /** The sent carbon of a message for one other resource of its sender. */
+    static Message sentCarbon(Element original, JID sender, JID resource) {
+        Message carbon = new Message();
+        String type = original.attributeValue("type");
+        if (type != null) {
+            carbon.getElement().addAttribute("type", type);
+        }
+        carbon.setFrom(sender.asBareJID());
+        carbon.setTo(resource);
+        Element copy = original.createCopy();
+        qualify(copy);
+        carbon.getElement().addElement("sent", CARBONS).addElement("forwarded", FORWARD).add(copy);
+        return carbon;
+    }
+
+    /** Inside another namespace a stanza has to say which one it is in; in Openfire's trees it does not. */
+    private static void qualify(Element element) {
+        if (!Namespace.NO_NAMESPACE.equals(element.getNamespace())) {
+            return;
+        }
+        element.setQName(QName.get(element.getName(), StanzaWriter.STANZA_NAMESPACE));
+        for (int i = 0, n = element.nodeCount(); i < n; i++) {
+            if (element.node(i) instanceof Element) {
+                qualify((Element) element.node(i));
+            }
+        }
+    }
+}
