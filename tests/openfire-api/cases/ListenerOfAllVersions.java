@@ -2,7 +2,7 @@ import org.jivesoftware.openfire.muc.MUCEventListener;
 import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
 
-/** The union of all versions: links, and the notes say which methods a version no longer calls. */
+/** The union of all versions: nothing to report. */
 class ListenerOfAllVersions implements MUCEventListener {
     public void roomCreated(JID room) {}
 

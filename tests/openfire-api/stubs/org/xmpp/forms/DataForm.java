@@ -1,0 +1,3 @@
+package org.xmpp.forms;
+
+public class DataForm {}
