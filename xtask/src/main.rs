@@ -9,6 +9,7 @@ mod builds;
 mod dist;
 mod docs;
 mod linkcheck;
+mod notices;
 mod openfire;
 mod project;
 mod run;
@@ -52,6 +53,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[JAR | --import DIR]",
         about: "compares what the shim uses with every supported Openfire; or reads its API anew",
         run: linkcheck::command,
+    },
+    Command {
+        name: "notices",
+        arguments: "[--check]",
+        about: "writes THIRD-PARTY.md after a change of dependencies",
+        run: notices::run,
     },
     Command { name: "docs", arguments: "", about: "builds the API documentation", run: docs::run },
 ];
