@@ -1,0 +1,135 @@
+//! State: leases, snapshots and changes of a node; a user's aggregated state; states set by clients that are no bridge.
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::{get, post, put};
+use im_api::routes;
+use im_api::state::{Lease, LeaseAnswer, Session, Snapshot, StateAnswer, StateBatch, StateChange, UserState};
+
+use crate::clock::Millis;
+use crate::http::extract::{Body, Params, is_word, node, user};
+use crate::http::problem::ApiError;
+use crate::http::{App, Route};
+use crate::jid::{AddressError, Jid, UserId, full};
+use crate::store::state::{Change, NodeSnapshot, SessionState};
+
+pub const ROUTES: &[Route] = &[
+    Route { path: routes::LEASE, body: 4 << 10, open: false, methods: || put(lease) },
+    Route { path: routes::SNAPSHOT, body: 64 << 20, open: false, methods: || put(snapshot) },
+    Route { path: routes::NODE_STATES, body: 4 << 20, open: false, methods: || post(states) },
+    Route { path: routes::RESOURCE_STATE, body: 16 << 10, open: false, methods: || put(one) },
+    Route { path: routes::USER_STATE, body: 0, open: false, methods: || get(of_user) },
+];
+
+/// Changes per request.
+const MAX_CHANGES: usize = 1_000;
+/// Characters of a status text.
+const MAX_STATUS: usize = 1_024;
+/// How long a state that belongs to no node lives unless it is set again.
+const RESOURCE_TTL: Millis = 5 * 60_000;
+
+async fn lease(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    Body(lease): Body<Lease>,
+) -> Result<Json<LeaseAnswer>, ApiError> {
+    epoch(&lease.epoch)?;
+    let drain = app.store.renew(node(&name)?, &lease.epoch, ttl(lease.ttl_ms)?).await?;
+    Ok(Json(LeaseAnswer { drain }))
+}
+
+async fn snapshot(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    Body(given): Body<Snapshot>,
+) -> Result<Json<StateAnswer>, ApiError> {
+    epoch(&given.epoch)?;
+    let (ttl, seq) = (ttl(given.ttl_ms)?, seq("/seq", given.seq)?);
+    let sessions = given.sessions.into_iter().enumerate();
+    let sessions =
+        sessions.map(|(i, s)| session(s, || format!("/sessions/{i}"))).collect::<Result<_, _>>()?;
+    let snapshot = NodeSnapshot { epoch: given.epoch, ttl, seq, sessions };
+    let drain = app.store.snapshot(node(&name)?, snapshot).await?;
+    Ok(Json(StateAnswer { drain }))
+}
+
+async fn states(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    Body(batch): Body<StateBatch>,
+) -> Result<Json<StateAnswer>, ApiError> {
+    epoch(&batch.epoch)?;
+    if batch.changes.len() > MAX_CHANGES {
+        return Err(ApiError::field("/changes", format!("has more than {MAX_CHANGES} changes")));
+    }
+    let changes = batch.changes.into_iter().enumerate();
+    let changes = changes.map(|(i, c)| change(c, || format!("/changes/{i}"))).collect::<Result<_, _>>()?;
+    let drain = app.store.change(node(&name)?, &batch.epoch, changes).await?;
+    Ok(Json(StateAnswer { drain }))
+}
+
+async fn one(
+    State(app): State<App>,
+    Params((name, resource)): Params<(String, String)>,
+    Body(given): Body<StateChange>,
+) -> Result<Json<StateAnswer>, ApiError> {
+    let named = user("user", &name)?;
+    let change = change(given, String::new)?;
+    if change.session.user != named {
+        return Err(ApiError::field("/user", "must be the user of the path"));
+    }
+    if change.session.resource
+        != full_resource(&named, &resource).map_err(|e| ApiError::parameter("resource", e))?
+    {
+        return Err(ApiError::field("/resource", "must be the resource of the path"));
+    }
+    app.store.set_state(change, RESOURCE_TTL).await?;
+    Ok(Json(StateAnswer::default()))
+}
+
+async fn of_user(State(app): State<App>, Params(name): Params<String>) -> Result<Json<UserState>, ApiError> {
+    Ok(Json(app.store.user_state(&user("user", &name)?).await?))
+}
+
+fn epoch(text: &str) -> Result<(), ApiError> {
+    if is_word(text) {
+        Ok(())
+    } else {
+        Err(ApiError::field("/epoch", "must be 1 to 64 characters of A-Z, a-z, 0-9 and -"))
+    }
+}
+
+fn ttl(ms: u32) -> Result<Millis, ApiError> {
+    if (1_000..=300_000).contains(&ms) {
+        Ok(ms.into())
+    } else {
+        Err(ApiError::field("/ttl_ms", "must be 1,000 to 300,000"))
+    }
+}
+
+fn seq(pointer: &str, seq: u64) -> Result<i64, ApiError> {
+    i64::try_from(seq).map_err(|_| ApiError::field(pointer, "must be below 2^63"))
+}
+
+fn change(given: StateChange, at: impl Fn() -> String) -> Result<Change, ApiError> {
+    let seq = seq(&format!("{}/seq", at()), given.seq)?;
+    Ok(Change { seq, open: given.open, session: session(given.session, at)? })
+}
+
+fn session(given: Session, at: impl Fn() -> String) -> Result<SessionState, ApiError> {
+    let Session { user, resource, available, priority, show, status } = given;
+    let user = UserId::parse(&user).map_err(|e| ApiError::field(format!("{}/user", at()), e.to_string()))?;
+    let resource = full_resource(&user, &resource)
+        .map_err(|e| ApiError::field(format!("{}/resource", at()), e.to_string()))?;
+    if status.as_ref().is_some_and(|s| s.chars().count() > MAX_STATUS) {
+        let detail = format!("has more than {MAX_STATUS} characters");
+        return Err(ApiError::field(format!("{}/status", at()), detail));
+    }
+    Ok(SessionState { user, resource, available, priority, show, status })
+}
+
+/// The resource as a JID would carry it, so that it compares equal to one in a recipient's address.
+fn full_resource(user: &UserId, resource: &str) -> Result<String, AddressError> {
+    let jid: Jid = full(&format!("{user}/{resource}"))?;
+    Ok(jid.resource().map(|r| r.as_str().to_owned()).unwrap_or_default())
+}

@@ -1,0 +1,249 @@
+//! The life of the process: own the data folder, open the store, listen, serve, finish what was accepted.
+//!
+//! Embedded: the parent holds our stdin. It writes one line with the token, reads one line with the port, and its end of the pipe closing, for
+//! whatever reason, is the order to stop.
+
+use std::fs::{File, TryLockError};
+use std::io::{BufRead, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use crate::VERSION;
+use crate::auth::{Caller, Scope, StaticTokens};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::http::{App, router};
+use crate::store::sqlite::{Settings, Sqlite};
+use crate::store::{Store, StoreError};
+
+/// How long what was accepted may take to finish at a stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often what has ended is tidied up.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Why the platform does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another process owns the folder.
+    #[error("the data folder {} is in use by another im-platform", .0.display())]
+    InUse(PathBuf),
+    /// The folder cannot be used.
+    #[error("the data folder {} cannot be used", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the store in {} cannot be opened", .folder.display())]
+    Store {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The parent did not say what it should.
+    #[error("the first line on stdin must be {{\"token\":\"...\"}} with at least 16 characters")]
+    Greeting(#[source] Option<serde_json::Error>),
+    /// The configuration cannot be used.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The process's own pipes or threads.
+    #[error("the process cannot work")]
+    Io(#[from] std::io::Error),
+}
+
+impl ServeError {
+    /// The process's exit code: 3 in use, 4 data that cannot be read, 5 configuration, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::InUse(_) => 3,
+            Self::Store { source: StoreError::Corrupt(_) | StoreError::Newer { .. }, .. } => 4,
+            Self::Config(_) => 5,
+            Self::Store { .. }
+            | Self::Folder { .. }
+            | Self::Greeting(_)
+            | Self::Listen { .. }
+            | Self::Io(_) => 1,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Greeting {
+    token: String,
+}
+
+/// Serves a parent process on loopback until stdin ends.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn embedded(data: &Path) -> Result<(), ServeError> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(64 << 10).read_line(&mut line)?;
+    let greeting: Greeting = serde_json::from_str(&line).map_err(|e| ServeError::Greeting(Some(e)))?;
+    if greeting.token.len() < 16 {
+        return Err(ServeError::Greeting(None));
+    }
+    let lock = own(data)?;
+    let store = open(data, Settings::default())?;
+    let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
+    let caller = Caller { name: "embedded".into(), scope: Scope::Bridge };
+    let credentials = StaticTokens::new(vec![(greeting.token, caller)]);
+    let hello = format!("{{\"port\":{},\"version\":\"{VERSION}\"}}\n", listener.local_addr()?.port());
+    let (eof, parent_gone) = oneshot::channel();
+    // Not joined: it ends with the pipe or with the process.
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = eof.send(());
+    })?;
+    let announce = move || {
+        let mut out = std::io::stdout().lock();
+        out.write_all(hello.as_bytes())?;
+        out.flush()
+    };
+    run(
+        listener,
+        App { store: Arc::new(store), credentials: Arc::new(credentials) },
+        Some(parent_gone),
+        announce,
+    )?;
+    drop(lock);
+    Ok(())
+}
+
+/// Serves as a configuration file says until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn standalone(config: &Path) -> Result<(), ServeError> {
+    let config = Config::read(config)?;
+    let lock = own(&config.data)?;
+    let store = open(&config.data, config.store)?;
+    let listener = listen(config.listen)?;
+    let addr = listener.local_addr()?;
+    let credentials = StaticTokens::new(config.tokens);
+    let announce = move || {
+        tracing::info!(%addr, version = VERSION, "listening");
+        Ok(())
+    };
+    run(listener, App { store: Arc::new(store), credentials: Arc::new(credentials) }, None, announce)?;
+    drop(lock);
+    Ok(())
+}
+
+/// Creates the folder for its owner only and takes its lock, which ends with the process.
+fn own(folder: &Path) -> Result<File, ServeError> {
+    let unusable = |source| ServeError::Folder { folder: folder.into(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(unusable)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::InUse(folder.into())),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+fn open(folder: &Path, settings: Settings) -> Result<Sqlite, ServeError> {
+    Sqlite::open(folder, settings, Clock::System)
+        .map_err(|source| ServeError::Store { folder: folder.into(), source })
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = TcpListener::bind(addr).map_err(|source| ServeError::Listen { addr, source })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn run(
+    listener: TcpListener,
+    app: App,
+    parent_gone: Option<oneshot::Receiver<()>>,
+    announce: impl FnOnce() -> std::io::Result<()>,
+) -> Result<(), ServeError> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    runtime.block_on(async move {
+        let handle = Handle::new();
+        let store = Arc::clone(&app.store);
+        let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
+        let server = tokio::spawn(server.serve(router(app).into_make_service()));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&store)));
+        announce()?;
+        let why = stop_order(parent_gone).await?;
+        tracing::info!(why, "stopping");
+        handle.graceful_shutdown(Some(GRACE));
+        server.await.map_err(std::io::Error::other)??;
+        sweeper.abort();
+        store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Result<&'static str> {
+    let gone = async {
+        match parent_gone {
+            Some(gone) => drop(gone.await),
+            None => std::future::pending().await,
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(tokio::select! {
+            () = gone => "stdin ended",
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(tokio::select! {
+        () = gone => "stdin ended",
+        _ = tokio::signal::ctrl_c() => "interrupt",
+    })
+}
+
+async fn sweep(store: Arc<dyn Store>) {
+    loop {
+        match store.sweep().await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => tokio::time::sleep(SWEEP).await,
+            Err(StoreError::Closed) => return,
+            Err(e) => {
+                tracing::error!(error = crate::http::problem::chain(&e), "tidying up failed");
+                tokio::time::sleep(SWEEP * 10).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The embedded store: one SQLite file in WAL mode, one writer thread with group commit, a pool of readers.
+//!
+//! What is acknowledged survives kill -9 (the log is written before the answer). With `synchronous = NORMAL`, the default, a power failure
+//! may take back the last moments; [`Settings::full_sync`] closes that window at the price of an fsync per group.
+//!
+//! Every statement is prepared once and every lookup goes through an index: the cost of an operation depends on its own result only.
+
+mod chat;
+mod error;
+mod event;
+mod migrate;
+mod readers;
+mod state;
+mod sweep;
+mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+
+use self::readers::Readers;
+use self::writer::{Tx, Writer};
+use super::{Result, Store, StoreError};
+use crate::clock::{Clock, Millis};
+
+pub use migrate::FORMAT;
+
+/// The database's file in the data folder.
+pub const FILE: &str = "platform.sqlite";
+
+/// How the store is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// fsync every group of writes (survives a power failure) instead of only at checkpoints.
+    pub full_sync: bool,
+    /// The file may grow to so many bytes; 0 is no limit. Beyond it writes are refused with [`StoreError::Full`].
+    pub max_bytes: u64,
+    /// Connections that read.
+    pub readers: usize,
+    /// Messages that are not pending are removed after so long, counted from their decision.
+    pub history: Millis,
+    /// Mirror events are removed after so long.
+    pub events: Millis,
+}
+
+/// A day in milliseconds.
+pub const DAY: Millis = 86_400_000;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { full_sync: false, max_bytes: 0, readers: 4, history: 30 * DAY, events: 30 * DAY }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sqlite {
+    writer: Mutex<Option<Writer>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    readers: Readers,
+    clock: Clock,
+    settings: Settings,
+}
+
+impl Sqlite {
+    /// Opens or creates the file in `folder` and brings it to the current format.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], [`StoreError::Corrupt`], [`StoreError::Full`] or what SQLite reports.
+    pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<Self> {
+        let file = folder.join(FILE);
+        let mut conn = connect(&file, &settings)?;
+        let found = migrate::migrate(&mut conn)?;
+        if found > 0 {
+            quick_check(&conn)?;
+        }
+        let readers = Readers::open(settings.readers.max(1), || connect(&file, &settings))?;
+        let (writer, thread) = Writer::start(conn, clock.clone())
+            .map_err(|e| StoreError::Failed { doing: "starting its writer", source: Box::new(e) })?;
+        let (writer, thread) = (Mutex::new(Some(writer)), Mutex::new(Some(thread)));
+        Ok(Self { writer, thread, readers, clock, settings })
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let writer = lock(&self.writer).clone().ok_or(StoreError::Closed)?;
+        writer.run(work).await
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let now = self.clock.now();
+        self.readers.run(move |conn| work(Tx { conn, now })).await
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.read(|tx| Ok(tx.conn.prepare_cached("SELECT 1 FROM users LIMIT 1")?.exists([]).map(|_| ())?))
+            .await?;
+        self.write(|_| Ok(())).await
+    }
+
+    async fn sweep(&self) -> Result<bool> {
+        let settings = self.settings.clone();
+        self.write(move |tx| sweep::sweep(tx, &settings)).await
+    }
+
+    async fn close(&self) {
+        drop(lock(&self.writer).take());
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            // Joined elsewhere: it may be in the middle of a large group.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn connect(file: &PathBuf, settings: &Settings) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(file, flags)?;
+    conn.set_prepared_statement_cache_capacity(256);
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    // secure_delete: what is erased is overwritten, not only unlinked.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456; PRAGMA wal_autocheckpoint = 2000;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    conn.pragma_update(None, "synchronous", if settings.full_sync { "FULL" } else { "NORMAL" })?;
+    if settings.max_bytes > 0 {
+        let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(settings.max_bytes).unwrap_or(i64::MAX) / page.max(1);
+        conn.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
+    }
+    Ok(conn)
+}
+
+/// Reads the schema and the shape of the first pages: enough to name a damaged file at the start instead of in the middle of a chat, without
+/// reading all of a large one.
+fn quick_check(conn: &Connection) -> Result<()> {
+    let tables = ["users", "nodes", "sessions", "claims", "messages", "events"];
+    for table in tables {
+        conn.prepare(&format!("SELECT 1 FROM {table} LIMIT 1"))?.exists([])?;
+    }
+    Ok(())
+}

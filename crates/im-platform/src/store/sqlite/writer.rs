@@ -1,0 +1,165 @@
+//! The one writer: a thread that takes whatever has arrived, runs it in one transaction and answers when that is committed (group commit).
+//!
+//! Each job has a savepoint of its own, so a refused job leaves nothing behind and does not disturb its neighbours. If SQLite gives up the whole
+//! transaction (disk full), all of them are told so.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::{Clock, Millis};
+use crate::store::{Result, StoreError};
+
+/// How many jobs share a transaction at most, and how long it may collect them.
+const GROUP: usize = 512;
+const GROUP_TIME: Duration = Duration::from_millis(20);
+/// How many jobs may wait; beyond that callers wait to get in line.
+const QUEUE: usize = 4_096;
+
+/// A transaction as a job sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Tx<'c> {
+    /// The connection, inside a savepoint.
+    pub conn: &'c Connection,
+    /// The time of this job.
+    pub now: Millis,
+}
+
+trait Job: Send {
+    /// Does the work; true keeps it.
+    fn run(&mut self, tx: Tx<'_>) -> bool;
+    /// Answers the caller: with its result, or with this failure of the whole group.
+    fn answer(self: Box<Self>, failed: Option<&str>);
+}
+
+struct JobOf<T, F> {
+    work: Option<F>,
+    result: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: FnOnce(Tx<'_>) -> Result<T> + Send> Job for JobOf<T, F> {
+    fn run(&mut self, tx: Tx<'_>) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| {
+            Err(StoreError::Failed { doing: "running a write", source: "it panicked".into() })
+        });
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn answer(self: Box<Self>, failed: Option<&str>) {
+        let result = match (self.result, failed) {
+            // A job that was refused for its own reasons keeps its own answer.
+            (Some(Err(own)), _) => Err(own),
+            (_, Some(why)) if why.contains("full") => Err(StoreError::Full(why.into())),
+            (_, Some(why)) => Err(StoreError::Failed { doing: "committing", source: why.into() }),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(StoreError::Closed),
+        };
+        // A caller that went away does not need the answer.
+        let _ = self.caller.send(result);
+    }
+}
+
+/// The caller's side. Dropping the last one ends the thread after what was accepted.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(conn: Connection, clock: Clock) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || work(conn, &clock, queue))?;
+        Ok((Self { jobs }, thread))
+    }
+
+    /// Runs `work` in the next group and waits until it is committed. Once in line it runs even if the caller goes away.
+    ///
+    /// # Errors
+    /// What `work` gives, or why the group could not be committed.
+    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(JobOf { work: Some(work), result: None, caller });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn work(mut conn: Connection, clock: &Clock, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut group = Vec::new();
+        let failed =
+            group_commit(&mut conn, clock, first, &mut queue, &mut group).err().map(|e| e.to_string());
+        if let Some(why) = &failed {
+            tracing::error!(why, jobs = group.len(), "a group of writes could not be committed");
+            if !conn.is_autocommit() {
+                let _ = conn.execute_batch("ROLLBACK");
+            }
+        }
+        for job in group {
+            job.answer(failed.as_deref());
+        }
+    }
+    // The last words: leave one tidy file behind. Not being able to is no loss, the log is replayed at the next start.
+    let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+}
+
+fn group_commit(
+    conn: &mut Connection,
+    clock: &Clock,
+    first: Box<dyn Job>,
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    group: &mut Vec<Box<dyn Job>>,
+) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    let mut next = Some(first);
+    let mut begun = Ok(());
+    while let Some(mut job) = next {
+        if group.is_empty() {
+            begun = conn.execute_batch("BEGIN IMMEDIATE");
+        }
+        if begun.is_ok() {
+            begun = one(conn, clock, job.as_mut());
+        }
+        group.push(job);
+        next = if begun.is_ok() && group.len() < GROUP && started.elapsed() < GROUP_TIME {
+            queue.try_recv().ok()
+        } else {
+            None
+        };
+    }
+    begun?;
+    conn.execute_batch("COMMIT")
+}
+
+fn one(conn: &Connection, clock: &Clock, job: &mut dyn Job) -> rusqlite::Result<()> {
+    conn.prepare_cached("SAVEPOINT job")?.execute([])?;
+    if !job.run(Tx { conn, now: clock.now() }) {
+        // Fails when SQLite has ended the transaction itself: then everything in it is gone and all must know.
+        conn.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    conn.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Stores to test, and short ways to say what a bridge does.
+
+use std::sync::Arc;
+
+use im_api::chat::{Claim, Outcome, Settled, Verdict};
+use im_platform::clock::{Clock, Millis};
+use im_platform::jid::{Jid, UserId};
+use im_platform::store::chat::{Claimant, Message};
+use im_platform::store::sqlite::{Settings, Sqlite};
+use im_platform::store::state::{Change, NodeSnapshot, SessionState};
+use im_platform::store::{Result, Store};
+
+pub const NODE: &str = "node-1";
+pub const EPOCH: &str = "epoch-1";
+pub const TTL: Millis = 60_000;
+pub const START: Millis = 1_795_000_000_000;
+
+/// A store with its clock; the folder goes with it.
+pub struct World {
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// An empty SQLite store.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(START);
+        let store = Sqlite::open(folder.path(), Settings::default(), clock.clone()).expect("a store");
+        Self { store: Arc::new(store), clock, _folder: folder }
+    }
+
+    /// A world in which NODE has sent an empty snapshot and knows Romeo and Juliet, both offline.
+    pub async fn with_verona(self) -> Self {
+        self.snapshot(EPOCH, 0, vec![]).await.expect("a snapshot");
+        for (seq, user) in [(1, "romeo@example.org"), (3, "juliet@example.org")] {
+            self.change(change(seq, true, user, "once", false, 0)).await;
+            self.change(change(seq + 1, false, user, "once", false, 0)).await;
+        }
+        self
+    }
+
+    pub async fn snapshot(&self, epoch: &str, seq: i64, sessions: Vec<SessionState>) -> Result<Vec<String>> {
+        let snapshot = NodeSnapshot { epoch: epoch.into(), ttl: TTL, seq, sessions };
+        self.store.snapshot(NODE, snapshot).await
+    }
+
+    pub async fn change(&self, change: Change) -> Vec<String> {
+        self.store.change(NODE, EPOCH, vec![change]).await.expect("a change")
+    }
+
+    pub async fn decide(&self, message: Message) -> String {
+        verdict(&self.store.decide(NODE, EPOCH, vec![message]).await.expect("a verdict")[0]).into()
+    }
+
+    pub async fn claim(&self, who: &str, resource: &str) -> Result<Claim> {
+        self.claim_as(who, resource, None).await
+    }
+
+    pub async fn claim_as(&self, who: &str, resource: &str, idempotency: Option<&str>) -> Result<Claim> {
+        let claimant = Claimant {
+            node: NODE.into(),
+            epoch: EPOCH.into(),
+            resource: resource.into(),
+            idempotency: idempotency.map(Into::into),
+        };
+        self.store.claim(&user(who), claimant).await
+    }
+
+    pub async fn settle(&self, key: &str, outcome: Outcome) -> Settled {
+        self.store.settle(vec![(key.into(), outcome)]).await.expect("settled")[0]
+    }
+
+    /// The keys that are pending, read under this claim.
+    pub async fn keys(&self, who: &str, claim: &str) -> Vec<String> {
+        let pending = self.store.pending(&user(who), claim, 256).await.expect("pending");
+        pending.items.into_iter().map(|i| i.key).collect()
+    }
+
+    /// Hands everything over to a resource; gives the keys in order.
+    pub async fn drain(&self, who: &str, resource: &str) -> Vec<String> {
+        let claim = self.claim(who, resource).await.expect("a claim");
+        let mut keys = Vec::new();
+        loop {
+            let page = self.store.pending(&user(who), &claim.claim, 7).await.expect("pending");
+            let Some(last) = page.items.last() else { return keys };
+            let upto = last.seq;
+            keys.extend(page.items.into_iter().map(|i| i.key));
+            self.store.handed_over(&user(who), &claim.claim, upto).await.expect("handed over");
+        }
+    }
+}
+
+pub fn user(jid: &str) -> UserId {
+    UserId::parse(jid).expect("a user")
+}
+
+pub fn session(who: &str, resource: &str, available: bool, priority: i8) -> SessionState {
+    SessionState { user: user(who), resource: resource.into(), available, priority, show: None, status: None }
+}
+
+pub fn change(seq: i64, open: bool, who: &str, resource: &str, available: bool, priority: i8) -> Change {
+    Change { seq, open, session: session(who, resource, available, priority) }
+}
+
+pub fn message(key: &str, to: &str) -> Message {
+    Message {
+        key: key.into(),
+        from: Jid::new("romeo@example.org/orchard").expect("a JID"),
+        to: Jid::new(to).expect("a JID"),
+        sent_at: START,
+        stanza: Some(format!(r#"{{"id":"{key}"}}"#)),
+        storable: true,
+        again: false,
+        gone: false,
+    }
+}
+
+pub fn again(message: Message) -> Message {
+    Message { again: true, ..message }
+}
+
+pub fn gone(message: Message) -> Message {
+    Message { again: true, gone: true, ..message }
+}
+
+pub fn verdict(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deliver => "deliver",
+        Verdict::Stored => "stored",
+        Verdict::HandedOver => "handed_over",
+        Verdict::Native => "native",
+        Verdict::Replace { .. } => "replace",
+        Verdict::Refuse { .. } => "refuse",
+        Verdict::Settled => "settled",
+        Verdict::Failed { .. } => "failed",
+    }
+}
+
+/// One test per behaviour and store.
+#[macro_export]
+macro_rules! suite {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::World::sqlite()).await;
+            })*
+        }
+        $($(#[$doc])* async fn $name($world: $crate::support::World) $body)*
+    };
+}
