@@ -2,4 +2,12 @@
 //!
 //! Reading order: ARCHITECTURE.md, then `ffi` (the boundary), `host` (the threads), `lanes` (order), `modules` (the seven).
 
+pub mod config;
+pub mod error;
+pub mod ffi;
+pub mod host;
+pub mod journal;
+pub mod lanes;
+pub mod modules;
+pub mod platform;
 pub mod stanza;

@@ -81,7 +81,8 @@ fn children(element: Element<'_>) -> Vec<Value> {
                 if child.ns() != element.ns() {
                     object.insert("ns".into(), child.ns().into());
                 }
-                let attrs: Map<_, _> = child.attrs().map(|a| (attr_key(a.ns, a.name), a.value.into())).collect();
+                let attrs: Map<_, _> =
+                    child.attrs().map(|a| (attr_key(a.ns, a.name), a.value.into())).collect();
                 if !attrs.is_empty() {
                     object.insert("a".into(), attrs.into());
                 }
@@ -120,14 +121,21 @@ pub fn decode(json: &[u8], mode: Mode) -> Result<Stanza, JsonError> {
     root.insert("c".into(), object.get("rest").cloned().unwrap_or_else(|| json!([])));
     let mut xml = String::new();
     write(&Value::Object(root), STANZA_NAMESPACES[0], "", "", &mut xml)?;
-    Stanza::parse(xml.as_bytes(), &super::Limits { bytes: usize::MAX, ..Default::default() }).map_err(JsonError::Stanza)
+    Stanza::parse(xml.as_bytes(), &super::Limits { bytes: usize::MAX, ..Default::default() })
+        .map_err(JsonError::Stanza)
 }
 
 fn wrong(pointer: &str, reason: &str) -> JsonError {
     JsonError::Value { pointer: pointer.to_owned(), reason: reason.to_owned() }
 }
 
-fn write(value: &Value, parent_ns: &str, default: &str, pointer: &str, xml: &mut String) -> Result<(), JsonError> {
+fn write(
+    value: &Value,
+    parent_ns: &str,
+    default: &str,
+    pointer: &str,
+    xml: &mut String,
+) -> Result<(), JsonError> {
     use quick_xml::escape::escape;
     if let Some(text) = value.as_str() {
         xml.push_str(&escape(text).replace('\r', "&#13;"));
@@ -142,7 +150,8 @@ fn write(value: &Value, parent_ns: &str, default: &str, pointer: &str, xml: &mut
         xml.push_str(&format!(" xmlns=\"{}\"", escape(ns)));
     }
     for (at, (key, value)) in object.get("a").and_then(Value::as_object).into_iter().flatten().enumerate() {
-        let value = value.as_str().ok_or_else(|| wrong(&format!("{pointer}/a/{key}"), "expected a string"))?;
+        let value =
+            value.as_str().ok_or_else(|| wrong(&format!("{pointer}/a/{key}"), "expected a string"))?;
         let value = escape(value).replace('\n', "&#10;").replace('\r', "&#13;").replace('\t', "&#9;");
         match key.strip_prefix('{').and_then(|k| k.split_once('}')) {
             Some((XML_NS, name)) => xml.push_str(&format!(" xml:{name}=\"{value}\"")),
@@ -174,7 +183,8 @@ mod tests {
         ];
         for case in cases {
             let stanza = Stanza::parse(case.as_bytes(), &Limits::default()).expect(case);
-            let again = Stanza::parse(stanza.to_xml_string().as_bytes(), &Limits::default()).expect("written");
+            let again =
+                Stanza::parse(stanza.to_xml_string().as_bytes(), &Limits::default()).expect("written");
             assert_eq!(canonical(&stanza), canonical(&again), "XML: {case}");
             let mut out = Vec::new();
             encode(&stanza, Options::default(), &mut out);

@@ -56,7 +56,12 @@ struct Span {
 #[derive(Debug, Clone, Copy)]
 enum Entry {
     /// An element: local name, namespace, its attributes, and the index behind its last descendant.
-    Element { name: Span, ns: Span, attrs: Span, end: u32 },
+    Element {
+        name: Span,
+        ns: Span,
+        attrs: Span,
+        end: u32,
+    },
     Text(Span),
 }
 
@@ -164,7 +169,8 @@ impl Stanza {
             }
             (Some(at), Some(value)) => self.root_attrs[at].value = self.intern(value),
             (None, Some(value)) => {
-                let entry = AttrEntry { ns: Span::default(), name: self.intern(name), value: self.intern(value) };
+                let entry =
+                    AttrEntry { ns: Span::default(), name: self.intern(name), value: self.intern(value) };
                 self.root_attrs.push(entry);
             }
             (None, None) => {}
@@ -215,7 +221,11 @@ impl<'a> Element<'a> {
         } else {
             &stanza.attrs[span.start as usize..span.end as usize]
         };
-        list.iter().map(move |a| Attr { ns: stanza.str(a.ns), name: stanza.str(a.name), value: stanza.str(a.value) })
+        list.iter().map(move |a| Attr {
+            ns: stanza.str(a.ns),
+            name: stanza.str(a.name),
+            value: stanza.str(a.value),
+        })
     }
 
     /// The value of an attribute without namespace.

@@ -82,7 +82,9 @@ impl Stanza {
         read(self, xml, limits, true)?;
         let root = self.root();
         if root.ns() != STANZA_NAMESPACES[0] || !matches!(root.name(), "message" | "presence" | "iq") {
-            return Err(StanzaError::Shape("the element is not message, presence or iq of a stanza namespace"));
+            return Err(StanzaError::Shape(
+                "the element is not message, presence or iq of a stanza namespace",
+            ));
         }
         Ok(())
     }
@@ -198,7 +200,8 @@ fn element(
         };
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(StanzaError::Xml)?;
         check_characters(&value)?;
-        let entry = AttrEntry { ns: attr_ns, name: stanza.intern(attr_name.as_ref()), value: stanza.intern(&value) };
+        let entry =
+            AttrEntry { ns: attr_ns, name: stanza.intern(attr_name.as_ref()), value: stanza.intern(&value) };
         let list = if is_root { &mut stanza.root_attrs } else { &mut stanza.attrs };
         list.push(entry);
         if list.len() - if is_root { 0 } else { first as usize } > limits.attributes {
@@ -218,7 +221,11 @@ fn push_text(
     limits: &Limits,
 ) -> Result<(), StanzaError> {
     if open.is_empty() {
-        return if value.trim().is_empty() { Ok(()) } else { Err(StanzaError::Shape("text outside the element")) };
+        return if value.trim().is_empty() {
+            Ok(())
+        } else {
+            Err(StanzaError::Shape("text outside the element"))
+        };
     }
     check_characters(value)?;
     let span = stanza.intern(value);

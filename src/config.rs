@@ -1,0 +1,445 @@
+//! Settings: one table, read raw, then checked. The table also makes the page's form and docs/settings.md.
+//!
+//! Leaves out: where the values come from (Openfire's properties, through the shim).
+
+use std::collections::BTreeMap;
+
+/// Prefix of every setting in Openfire.
+pub const PREFIX: &str = "plugin.cloudbridge.";
+
+/// What a module does (design, "The ladder").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ModuleMode {
+    /// Nothing is looked at.
+    Off,
+    /// Counted; nothing is stored or sent.
+    Watch,
+    /// Passes at once; a copy is journaled and delivered.
+    Mirror,
+    /// Held until the platform answers.
+    Decide,
+}
+
+impl ModuleMode {
+    /// The word in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ModuleMode::Off => "off",
+            ModuleMode::Watch => "watch",
+            ModuleMode::Mirror => "mirror",
+            ModuleMode::Decide => "decide",
+        }
+    }
+    /// The number in the filter table (3 is shadow, which comes later).
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            ModuleMode::Off => 0,
+            ModuleMode::Watch => 1,
+            ModuleMode::Mirror => 2,
+            ModuleMode::Decide => 4,
+        }
+    }
+}
+
+/// What happens to a held stanza when the platform is slow or dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Openfire handles it natively; the bridge reports it later.
+    Open,
+    /// The sender gets one `wait` error.
+    Closed,
+}
+
+/// The type of a setting, which checks it.
+#[derive(Debug, Clone, Copy)]
+pub enum Type {
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number within these bounds.
+    Number(u64, u64),
+    /// `true` or `false`.
+    Bool,
+    /// An http or https URL, or empty.
+    Url,
+    /// Any text.
+    Text,
+    /// A text that is stored encrypted and never shown.
+    Secret,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Name behind [`PREFIX`].
+    pub key: &'static str,
+    /// Type.
+    pub kind: Type,
+    /// Default, as text.
+    pub default: &'static str,
+    /// Heading on the page.
+    pub group: &'static str,
+    /// Short name on the page.
+    pub label: &'static str,
+    /// What it does, for admins.
+    pub help: &'static str,
+    /// Takes effect only when the plugin starts.
+    pub restart: bool,
+}
+
+const MODES: Type = Type::Word(&["off", "watch", "mirror", "decide"]);
+
+const fn setting(
+    key: &'static str,
+    kind: Type,
+    default: &'static str,
+    group: &'static str,
+    label: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { key, kind, default, group, label, help, restart: false }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "chat.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Chat",
+        "One-to-one messages. off: not looked at. watch: counted only. mirror: delivered as always, a copy goes to the platform. decide: held until the platform says deliver or stored.",
+    ),
+    setting(
+        "chat.timeoutMillis",
+        Type::Number(100, 60_000),
+        "3000",
+        "Modules",
+        "Chat: time limit (ms)",
+        "In decide mode: how long a message waits for the platform before the next setting applies.",
+    ),
+    setting(
+        "chat.onFailure",
+        Type::Word(&["open", "closed"]),
+        "open",
+        "Modules",
+        "Chat: slow or dead platform",
+        "open: Openfire delivers or stores the message itself and the bridge reports it later. closed: the sender gets an error that says to try again.",
+    ),
+    setting(
+        "chat.heldMax",
+        Type::Number(1, 1_000_000),
+        "10000",
+        "Modules",
+        "Chat: held at most",
+        "Messages held at one time; above it the rule for a slow platform applies at once.",
+    ),
+    setting(
+        "state.mode",
+        Type::Word(&["off", "watch", "mirror"]),
+        "watch",
+        "Modules",
+        "State",
+        "Presence of sessions. mirror: told to the platform. When chat is in decide mode it is told in any case, because the platform judges who is online.",
+    ),
+    setting(
+        "platform.url",
+        Type::Url,
+        "",
+        "Platform",
+        "Address",
+        "Base URL of a remote platform, for example https://im.example.org. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
+    ),
+    setting(
+        "platform.token.password",
+        Type::Secret,
+        "",
+        "Platform",
+        "Token",
+        "Bearer token for the remote platform. Stored encrypted. The embedded platform makes its own.",
+    ),
+    setting(
+        "platform.proxy",
+        Type::Url,
+        "",
+        "Platform",
+        "HTTP proxy",
+        "Proxy for a remote platform, for example http://proxy.example.org:3128. Empty: none; the environment's proxy variables are not used.",
+    ),
+    setting(
+        "platform.caFile",
+        Type::Text,
+        "",
+        "Platform",
+        "CA file",
+        "PEM file with the certificates that may sign the platform's. Empty: the usual public ones.",
+    ),
+    setting(
+        "platform.connectMillis",
+        Type::Number(50, 60_000),
+        "2000",
+        "Platform",
+        "Connect limit (ms)",
+        "How long a connection to the platform may take.",
+    ),
+    setting(
+        "platform.workers",
+        Type::Number(1, 64),
+        "4",
+        "Platform",
+        "Requests at a time",
+        "How many decisions are asked for at the same time (each may carry up to 256 messages).",
+    ),
+    setting(
+        "platform.leaseSeconds",
+        Type::Number(3, 300),
+        "30",
+        "Platform",
+        "Lease (s)",
+        "If this server falls silent, the platform takes its users offline after this time.",
+    ),
+    setting(
+        "mirror.bodies",
+        Type::Bool,
+        "false",
+        "Privacy",
+        "Mirror message texts",
+        "Whether copies sent in mirror mode hold the messages' texts. Otherwise body, subject, XHTML and all other payloads are left out, sender, recipient, type, id and sizes remain.",
+    ),
+    setting(
+        "journal.syncMillis",
+        Type::Number(10, 60_000),
+        "1000",
+        "Journal",
+        "Sync every (ms)",
+        "Every entry survives a killed server at once; a power failure may lose what is younger than this.",
+    ),
+    setting(
+        "journal.maxMegabytes",
+        Type::Number(16, 1_048_576),
+        "1024",
+        "Journal",
+        "Size at most (MB)",
+        "Above it mirrored copies are dropped and counted, and messages are no longer held.",
+    ),
+    setting(
+        "stop.drainMillis",
+        Type::Number(0, 60_000),
+        "5000",
+        "Journal",
+        "Drain when stopping (ms)",
+        "How long a stop waits for held messages; what is left stays in the journal and goes on at the next start.",
+    ),
+    Setting {
+        key: "dataDir",
+        kind: Type::Text,
+        default: "",
+        group: "Journal",
+        label: "Data folder",
+        help: "Where journal and embedded platform keep their data. Empty: the folder cloudbridge in Openfire's home. Takes effect when the plugin starts.",
+        restart: true,
+    },
+];
+
+/// The checked settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    raw: BTreeMap<String, String>,
+    /// `chat.mode`
+    pub chat: ModuleMode,
+    /// `chat.onFailure`
+    pub on_failure: Policy,
+    /// `chat.timeoutMillis`
+    pub timeout_ms: u64,
+    /// `chat.heldMax`
+    pub held_max: usize,
+    /// `state.mode`
+    pub state: ModuleMode,
+    /// `platform.url`; None = embedded.
+    pub url: Option<String>,
+    /// `platform.token.password`
+    pub token: String,
+    /// `platform.proxy`
+    pub proxy: Option<String>,
+    /// `platform.caFile`
+    pub ca_file: Option<String>,
+    /// `platform.connectMillis`
+    pub connect_ms: u64,
+    /// `platform.workers`
+    pub workers: usize,
+    /// `platform.leaseSeconds`
+    pub lease_seconds: u64,
+    /// `mirror.bodies`
+    pub mirror_bodies: bool,
+    /// `journal.syncMillis`
+    pub sync_ms: u64,
+    /// `journal.maxMegabytes`, in bytes.
+    pub journal_max: u64,
+}
+
+/// One wrong setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{key} = \"{value}\": {reason}; the previous value stays in force", PREFIX)]
+pub struct WrongSetting {
+    /// Name behind [`PREFIX`].
+    pub key: &'static str,
+    /// Its value (a secret's is masked).
+    pub value: String,
+    /// What is expected.
+    pub reason: String,
+}
+
+impl Setting {
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        match self.kind {
+            Type::Word(words) if words.contains(&value) => Ok(()),
+            Type::Word(words) => Err(format!("expected one of {}", words.join(", "))),
+            Type::Number(min, max) => match value.parse::<u64>() {
+                Ok(number) if (min..=max).contains(&number) => Ok(()),
+                _ => Err(format!("expected a whole number from {min} to {max}")),
+            },
+            Type::Bool if matches!(value, "true" | "false") => Ok(()),
+            Type::Bool => Err("expected true or false".into()),
+            Type::Url if value.is_empty() => Ok(()),
+            Type::Url => match value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")) {
+                Some(rest)
+                    if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace) =>
+                {
+                    Ok(())
+                }
+                _ => Err("expected a URL that starts with http:// or https://, or nothing".into()),
+            },
+            Type::Text | Type::Secret => Ok(()),
+        }
+    }
+
+    /// Whether it is stored encrypted.
+    #[must_use]
+    pub fn secret(&self) -> bool {
+        matches!(self.kind, Type::Secret)
+    }
+}
+
+impl Config {
+    /// Checks raw settings (names behind [`PREFIX`]); unknown names are left to others.
+    ///
+    /// A wrong value is reported and its default used, so that one typing error does not stop the bridge.
+    #[must_use]
+    pub fn read(raw: BTreeMap<String, String>) -> (Config, Vec<WrongSetting>) {
+        let mut wrong = Vec::new();
+        let mut values: BTreeMap<&str, &str> = BTreeMap::new();
+        for setting in SETTINGS {
+            let value = raw.get(setting.key).map_or(setting.default, |v| v.trim());
+            match setting.check(value) {
+                Ok(()) => drop(values.insert(setting.key, value)),
+                Err(reason) => {
+                    let shown = if setting.secret() { "********".into() } else { value.to_owned() };
+                    wrong.push(WrongSetting { key: setting.key, value: shown, reason });
+                    values.insert(setting.key, setting.default);
+                }
+            }
+        }
+        let text = |key: &str| values.get(key).copied().unwrap_or_default().to_owned();
+        let number = |key: &str| text(key).parse::<u64>().unwrap_or_default();
+        let mode = |key: &str| match text(key).as_str() {
+            "off" => ModuleMode::Off,
+            "mirror" => ModuleMode::Mirror,
+            "decide" => ModuleMode::Decide,
+            _ => ModuleMode::Watch,
+        };
+        let optional = |key: &str| Some(text(key)).filter(|v| !v.is_empty());
+        let config = Config {
+            chat: mode("chat.mode"),
+            on_failure: if text("chat.onFailure") == "closed" { Policy::Closed } else { Policy::Open },
+            timeout_ms: number("chat.timeoutMillis"),
+            held_max: number("chat.heldMax") as usize,
+            state: mode("state.mode"),
+            url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
+            token: text("platform.token.password"),
+            proxy: optional("platform.proxy"),
+            ca_file: optional("platform.caFile"),
+            connect_ms: number("platform.connectMillis"),
+            workers: number("platform.workers") as usize,
+            lease_seconds: number("platform.leaseSeconds"),
+            mirror_bodies: text("mirror.bodies") == "true",
+            sync_ms: number("journal.syncMillis"),
+            journal_max: number("journal.maxMegabytes") << 20,
+            raw,
+        };
+        (config, wrong)
+    }
+
+    /// The raw settings, for a change of one of them.
+    #[must_use]
+    pub fn raw(&self) -> &BTreeMap<String, String> {
+        &self.raw
+    }
+
+    /// Whether anything is sent to a platform at all.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.chat >= ModuleMode::Mirror || self.state >= ModuleMode::Mirror
+    }
+
+    /// Whether sessions are told to the platform.
+    #[must_use]
+    pub fn tells_sessions(&self) -> bool {
+        self.chat == ModuleMode::Decide || self.state >= ModuleMode::Mirror
+    }
+
+    /// What the connection to the platform depends on: if it changes, the connection is made anew.
+    #[must_use]
+    pub fn connection(&self) -> impl PartialEq + use<> {
+        (
+            self.sends(),
+            self.url.clone(),
+            self.token.clone(),
+            self.proxy.clone(),
+            self.ca_file.clone(),
+            self.connect_ms,
+            self.timeout_ms,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_a_wrong_value_is_named_and_replaced() {
+        let (config, wrong) = Config::read(BTreeMap::new());
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert_eq!((config.chat, config.sends()), (ModuleMode::Watch, false));
+        let raw = [
+            ("chat.mode", "decde"),
+            ("chat.timeoutMillis", "5"),
+            ("platform.url", "im.example.org"),
+            ("unknown", "x"),
+        ];
+        let (config, wrong) =
+            Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        assert_eq!(config.chat, ModuleMode::Watch);
+        let text: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 3, "{text:?}");
+        assert!(
+            text[0].contains(
+                "plugin.cloudbridge.chat.mode = \"decde\": expected one of off, watch, mirror, decide"
+            ),
+            "{}",
+            text[0]
+        );
+    }
+
+    #[test]
+    fn secrets_are_named_so_that_openfire_masks_them() {
+        for setting in SETTINGS.iter().filter(|s| s.secret()) {
+            assert!(setting.key.contains("password"), "{} would be shown in the console", setting.key);
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! What all threads of one host share, and how a stanza's fate is carried out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::config::{Config, ModuleMode, PREFIX, WrongSetting};
+use crate::error::HostError;
+use crate::ffi::frame::{Outcome, Writer, effect};
+use crate::journal::{Journal, Stream};
+use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
+use crate::modules::chat;
+use crate::modules::state::{Reading, Sessions};
+use crate::platform::embedded::Embedded;
+use crate::platform::{Breaker, Client};
+use crate::stanza::{Limits, Stanza};
+
+use super::Start;
+use super::effects::{Effects, WAITED};
+use super::handover::Handovers;
+
+/// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unix time in milliseconds.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
+}
+
+/// Counters of the chat module, in the order of [`COUNTERS`].
+#[derive(Debug, Default)]
+pub struct Counters([AtomicU64; COUNTERS.len()]);
+
+/// Names of the counters.
+pub const COUNTERS: [&str; 15] = [
+    "seen",
+    "bytes",
+    "passed",
+    "taken",
+    "mirrored",
+    "released",
+    "stored",
+    "refused",
+    "replaced",
+    "already_handed_over",
+    "alone",
+    "native",
+    "handed_over",
+    "failed",
+    "mirror_dropped",
+];
+
+impl Counters {
+    /// Adds to a counter; its name must be one of [`COUNTERS`].
+    pub fn add(&self, name: &str, count: u64) {
+        if let Some(at) = COUNTERS.iter().position(|n| *n == name) {
+            self.0[at].fetch_add(count, Ordering::Relaxed);
+        }
+    }
+    /// All of them.
+    pub fn all(&self) -> BTreeMap<&'static str, u64> {
+        COUNTERS.iter().zip(&self.0).map(|(name, count)| (*name, count.load(Ordering::Relaxed))).collect()
+    }
+}
+
+/// One failure, for the status page.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// When (Unix ms).
+    pub at_ms: u64,
+    /// Where: `decide`, `handover`, `link`, `mirror`, `journal`, `child`, `settings`, `panic`.
+    pub place: &'static str,
+    /// What.
+    pub text: String,
+    /// How often in a row.
+    pub times: u64,
+}
+
+/// Events of the embedded platform's supervisor on their way to the host.
+#[derive(Debug, Default)]
+pub struct ChildInbox {
+    pub events: Mutex<VecDeque<crate::platform::embedded::Event>>,
+    pub wake: Condvar,
+}
+
+/// Shared by all threads.
+#[derive(Debug)]
+pub struct Core {
+    pub start: Start,
+    pub data: PathBuf,
+    pub node: String,
+    pub epoch: String,
+    config: RwLock<Arc<Config>>,
+    pub wrong: Mutex<Vec<WrongSetting>>,
+    pub journal: Journal,
+    pub lanes: Mutex<Lanes>,
+    pub lanes_wake: Condvar,
+    pub effects: Effects,
+    pub client: Client,
+    pub breaker: Breaker,
+    pub embedded: Mutex<Option<Embedded>>,
+    pub child_inbox: Arc<ChildInbox>,
+    pub platform_version: Mutex<Option<String>>,
+    pub sessions: Mutex<Sessions>,
+    pub link_wake: Condvar,
+    /// The platform has this epoch's snapshot: stanzas may be claimed.
+    pub ready: AtomicBool,
+    pub snapshot_due: AtomicBool,
+    pub reconfigure: AtomicBool,
+    pub mirror_wake: (Mutex<bool>, Condvar),
+    pub handovers: Handovers,
+    pub counters: Counters,
+    pub failures: Mutex<VecDeque<Failure>>,
+    pub recent: Mutex<super::intake::Recent>,
+    /// Takes nothing new but what must keep its place.
+    pub stopping: AtomicBool,
+    /// The threads end.
+    pub ending: AtomicBool,
+    /// Calls are refused.
+    closed: AtomicBool,
+    pub started_ms: u64,
+}
+
+impl Core {
+    /// Opens the data folder and the journal.
+    ///
+    /// # Errors
+    /// [`HostError::Io`].
+    pub fn open(start: Start) -> Result<Core, HostError> {
+        let raw = start
+            .settings
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone())))
+            .collect::<BTreeMap<_, _>>();
+        let data = match raw.get("dataDir").map(|d| d.trim()).filter(|d| !d.is_empty()) {
+            Some(dir) => PathBuf::from(dir),
+            None => start.home.join("cloudbridge"),
+        };
+        let (config, wrong) = Config::read(raw);
+        let io = |e: &dyn std::fmt::Display| {
+            HostError::Io(format!(
+                "the data folder {} cannot be used: {e}; set {PREFIX}dataDir to a folder that Openfire may write",
+                data.display()
+            ))
+        };
+        private_folder(&data).map_err(|e| io(&e))?;
+        let node = node_id(&data).map_err(|e| io(&e))?;
+        let journal = Journal::open(&data.join("journal"), now_ms(), config.journal_max)
+            .map_err(|e| HostError::Io(e.to_string()))?;
+        Ok(Core {
+            node,
+            epoch: uuid::Uuid::now_v7().to_string(),
+            config: RwLock::new(Arc::new(config)),
+            wrong: Mutex::new(wrong),
+            journal,
+            lanes: Mutex::new(Lanes::new(1)),
+            lanes_wake: Condvar::new(),
+            effects: Effects::default(),
+            client: Client::default(),
+            breaker: Breaker::default(),
+            embedded: Mutex::new(None),
+            child_inbox: Arc::default(),
+            platform_version: Mutex::new(None),
+            sessions: Mutex::new(Sessions::default()),
+            link_wake: Condvar::new(),
+            ready: AtomicBool::new(false),
+            snapshot_due: AtomicBool::new(true),
+            reconfigure: AtomicBool::new(true),
+            mirror_wake: (Mutex::new(false), Condvar::new()),
+            handovers: Handovers::default(),
+            counters: Counters::default(),
+            failures: Mutex::new(VecDeque::new()),
+            recent: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            started_ms: now_ms(),
+            data,
+            start,
+        })
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether calls are still answered.
+    ///
+    /// # Errors
+    /// [`HostError::Closed`].
+    pub fn open_for_calls(&self) -> Result<(), HostError> {
+        if self.closed.load(Ordering::Acquire) { Err(HostError::Closed) } else { Ok(()) }
+    }
+
+    /// Puts what the last run left into the lanes, as bytes.
+    ///
+    /// # Errors
+    /// [`HostError::Io`] when the journal cannot be read.
+    pub fn replay(&self) -> Result<(), HostError> {
+        let entries = self
+            .journal
+            .read(Stream::Held, 0, usize::MAX, usize::MAX)
+            .map_err(|e| HostError::Io(e.to_string()))?;
+        let limit = Duration::from_millis(self.config().timeout_ms).max(Duration::from_secs(15));
+        for (seq, value) in entries {
+            match super::intake::decode_held(seq, &value, Instant::now() + limit) {
+                Some((held, alone)) => {
+                    let moves = lock(&self.lanes).push(held, alone);
+                    self.carry_out(moves);
+                }
+                None => self.failed("journal", format!("entry {seq} cannot be read and is left where it is")),
+            }
+        }
+        Ok(())
+    }
+
+    /// After start: the filter table, and the list of sessions if somebody wants it.
+    pub fn announce(&self) {
+        for wrong in lock(&self.wrong).iter() {
+            self.effects.log(1, "settings", &wrong.to_string());
+        }
+        self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        self.wake_all();
+    }
+
+    /// The FILTER frame for the settings in force.
+    pub fn filter_frame(&self) -> Vec<u8> {
+        let config = self.config();
+        let rows = [("message", "chat normal", "*", config.chat, config.chat >= ModuleMode::Mirror)];
+        let mut w = Writer::new(1).int(rows.len() as i32);
+        for (kind, types, namespace, mode, remote) in rows {
+            w = w.str(kind).str(types).str(namespace).int(mode.code()).bool(remote);
+        }
+        w.bool(config.tells_sessions()).finish()
+    }
+
+    /// Carries out what a change of the lanes led to.
+    pub fn carry_out(&self, moves: Moves) {
+        self.carry_out_quietly(moves);
+        self.lanes_wake.notify_all();
+    }
+
+    /// As [`Core::carry_out`] for the clock, which would wake itself for ever.
+    pub fn carry_out_quietly(&self, moves: Moves) {
+        for finished in moves.finished {
+            self.finish(finished);
+        }
+        for emit in moves.emit {
+            let frame = self.frame(&emit);
+            self.effects.push(frame);
+        }
+    }
+
+    fn finish(&self, finished: Finished) {
+        let Finished { held, action, alone } = finished;
+        if let Err(error) = self.journal.remove(Stream::Held, &[(held.seq, held.journal_bytes)]) {
+            self.failed("journal", error.to_string());
+        }
+        self.counters.add(
+            match action {
+                Action::Release { .. } => "released",
+                Action::Stored => "stored",
+                Action::Drop => "already_handed_over",
+                Action::Replace { .. } => "replaced",
+                Action::Refuse { .. } => "refused",
+            },
+            1,
+        );
+        if alone {
+            self.counters.add("alone", 1);
+        }
+        if action == Action::Stored
+            && let Some((_, recipient)) = held.lane.split_once('>')
+        {
+            // Somebody who is here has something pending: whoever came online meanwhile must not wait for the next lease.
+            self.handover_if_here(recipient);
+        }
+    }
+
+    /// Starts a hand-over for a user who has a session here that can take it.
+    pub fn handover_if_here(&self, user: &str) {
+        if lock(&self.sessions).best(user).is_some() {
+            self.handovers.add(user);
+        }
+    }
+
+    fn frame(&self, emit: &Emit) -> Vec<u8> {
+        let Emit { effect: number, held, action } = emit;
+        let token = held.token;
+        let late = || match Stanza::parse(&held.bytes, &Limits { bytes: usize::MAX, ..Limits::default() }) {
+            Ok(stanza) => chat::with_delay(stanza, &self.start.domain, &chat::timestamp(held.sent_ms)),
+            Err(_) => String::from_utf8_lossy(&held.bytes).into_owned(),
+        };
+        let as_it_was = || String::from_utf8_lossy(&held.bytes).into_owned();
+        let w = |op| Writer::new(op).long(*number);
+        match (action, token) {
+            (Action::Release { force }, Some(token)) => w(effect::RELEASE).long(token).bool(*force),
+            (Action::Release { force }, None) => w(effect::ROUTE).str(&late()).bool(*force),
+            (Action::Stored | Action::Drop, Some(token)) => w(effect::STORED).long(token),
+            (Action::Stored | Action::Drop, None) => w(effect::STORED_BYTES).str(&as_it_was()),
+            (Action::Replace { xml }, Some(token)) => w(effect::REPLACE).long(token).str(xml).bool(false),
+            (Action::Replace { xml }, None) => w(effect::ROUTE).str(xml).bool(false),
+            (Action::Refuse { kind, condition, text }, Some(token)) => {
+                w(effect::REFUSE).long(token).str(kind).str(condition).str(text)
+            }
+            (Action::Refuse { kind, condition, text }, None) => {
+                w(effect::REFUSE_BYTES).str(&as_it_was()).str(kind).str(condition).str(text)
+            }
+        }
+        .finish()
+    }
+
+    /// The shim reports the end of an effect.
+    pub fn done(&self, number: u64, outcome: Outcome, detail: &str) {
+        if outcome == Outcome::Failed {
+            self.failed("decide", format!("Openfire could not carry out an effect: {detail}"));
+            self.counters.add("failed", 1);
+        }
+        if number >= WAITED {
+            self.effects.performed(number, outcome, detail);
+            return;
+        }
+        let timeout = Duration::from_millis(self.config().timeout_ms);
+        let moves = lock(&self.lanes).done(number, outcome, Instant::now(), timeout);
+        self.carry_out(moves);
+    }
+
+    /// The shim lost a held packet.
+    pub fn dropped(&self, token: u64) {
+        lock(&self.lanes).forget_token(token);
+    }
+
+    /// One session changed.
+    pub fn session(&self, reading: &Reading) {
+        let mut sessions = lock(&self.sessions);
+        sessions.apply(reading);
+        if sessions.has_changes() {
+            self.link_wake.notify_all();
+        }
+    }
+
+    /// The shim listed all sessions.
+    pub fn sessions(&self, seq: u64, all: &[Reading]) {
+        lock(&self.sessions).replace(seq, all);
+        self.snapshot_due.store(true, Ordering::Release);
+        self.link_wake.notify_all();
+    }
+
+    /// A setting changed.
+    pub fn setting(&self, key: &str, value: Option<&str>) {
+        let Some(key) = key.strip_prefix(PREFIX) else { return };
+        let before = self.config();
+        let mut raw = before.raw().clone();
+        match value {
+            Some(value) => raw.insert(key.to_owned(), value.to_owned()),
+            None => raw.remove(key),
+        };
+        let (config, wrong) = Config::read(raw);
+        for wrong in &wrong {
+            self.effects.log(1, "settings", &wrong.to_string());
+        }
+        *lock(&self.wrong) = wrong;
+        self.journal.set_max(config.journal_max);
+        let reconnect = config.connection() != before.connection();
+        let tells = config.tells_sessions();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        if reconnect {
+            self.ready.store(false, Ordering::Release);
+            self.reconfigure.store(true, Ordering::Release);
+        }
+        if tells != before.tells_sessions() {
+            self.ready.store(false, Ordering::Release);
+            self.snapshot_due.store(true, Ordering::Release);
+            lock(&self.sessions).reset();
+        }
+        self.wake_all();
+    }
+
+    /// Notes a failure for the page; logs it when it is new.
+    pub fn failed(&self, place: &'static str, text: String) {
+        let mut failures = lock(&self.failures);
+        if let Some(last) = failures.iter_mut().rev().find(|f| f.place == place)
+            && last.text == text
+        {
+            last.times += 1;
+            last.at_ms = now_ms();
+            return;
+        }
+        self.effects.log(if matches!(place, "panic" | "journal") { 0 } else { 1 }, place, &text);
+        failures.push_back(Failure { at_ms: now_ms(), place, text, times: 1 });
+        if failures.len() > 50 {
+            failures.pop_front();
+        }
+    }
+
+    /// Wakes every thread.
+    pub fn wake_all(&self) {
+        self.lanes_wake.notify_all();
+        self.link_wake.notify_all();
+        self.handovers.wake();
+        self.wake_mirror();
+    }
+
+    /// There is something to deliver.
+    pub fn wake_mirror(&self) {
+        let mut due = lock(&self.mirror_wake.0);
+        if !*due {
+            *due = true;
+            self.mirror_wake.1.notify_all();
+        }
+    }
+
+    /// Stops taking, waits until nothing is held or `limit` is over, then tells the threads to end.
+    pub fn drain(&self, limit: Duration) {
+        if self.stopping.swap(true, Ordering::AcqRel) && self.ending.load(Ordering::Acquire) {
+            return;
+        }
+        let deadline = Instant::now() + limit;
+        self.wake_all();
+        let mut lanes = lock(&self.lanes);
+        while lanes.held() > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            lanes = self
+                .lanes_wake
+                .wait_timeout(lanes, left.min(Duration::from_millis(50)))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        lanes.freeze();
+        drop(lanes);
+        // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
+        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < WAITED).count();
+        let patience = Instant::now() + Duration::from_secs(10);
+        let mut lanes = lock(&self.lanes);
+        while (lanes.in_effect() > withdrawn || self.effects.waited_for() > 0) && Instant::now() < patience {
+            lanes = self
+                .lanes_wake
+                .wait_timeout(lanes, Duration::from_millis(20))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        drop(lanes);
+        self.ending.store(true, Ordering::Release);
+        self.wake_all();
+    }
+
+    /// After the threads have ended: nothing is answered any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(mut embedded) = lock(&self.embedded).take() {
+            embedded.stop();
+        }
+        if let Err(error) = self.journal.sync() {
+            self.effects.log(0, "journal", &error.to_string());
+        }
+        self.effects.close();
+    }
+}
+
+/// Makes a folder that only this user can read.
+fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// This node's id: made once, kept in the data folder.
+fn node_id(data: &std::path::Path) -> std::io::Result<String> {
+    let path = data.join("node");
+    match std::fs::read_to_string(&path) {
+        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
+        Ok(_) => fresh_node_id(&path),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => fresh_node_id(&path),
+        Err(e) => Err(e),
+    }
+}
+
+fn fresh_node_id(path: &std::path::Path) -> std::io::Result<String> {
+    let id = uuid::Uuid::new_v4().to_string();
+    std::fs::write(path, &id)?;
+    Ok(id)
+}

@@ -1,0 +1,321 @@
+//! Intake: a stanza passes by on the router's thread. Microseconds, no network: count, classify, journal, put into a lane.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use im_api::chat::Outcome as Settlement;
+
+use crate::config::{Config, ModuleMode, Policy};
+use crate::ffi::frame::Flags;
+use crate::journal::Stream;
+use crate::lanes::{Action, Held, Moves};
+use crate::modules::chat;
+use crate::modules::events::{self, Reason};
+use crate::stanza::{Limits, Stanza};
+
+use super::core::{Core, lock, now_ms};
+
+/// How many recent keys are remembered for stanzas that Openfire routes again.
+const RECENT_MAX: usize = 50_000;
+
+/// Keys of stanzas taken lately, by sender, recipient and id: Openfire routes unacknowledged messages again when a XEP-0198 session dies, and
+/// that must be the same decision, not a new message.
+#[derive(Debug, Default)]
+pub struct Recent {
+    hasher: RandomState,
+    keys: HashMap<u64, Arc<str>>,
+    order: VecDeque<u64>,
+}
+
+impl Recent {
+    fn hash(&self, stanza: &Stanza) -> Option<u64> {
+        Some(self.hasher.hash_one((stanza.from()?, stanza.to()?, stanza.id()?)))
+    }
+
+    fn remember(&mut self, stanza: &Stanza, key: &Arc<str>) {
+        let Some(hash) = self.hash(stanza) else { return };
+        if self.keys.insert(hash, Arc::clone(key)).is_none() {
+            self.order.push_back(hash);
+        }
+        if self.order.len() > RECENT_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
+
+    fn recall(&self, stanza: &Stanza) -> Option<Arc<str>> {
+        self.keys.get(&self.hash(stanza)?).cloned()
+    }
+}
+
+impl Core {
+    /// See [`super::Host::offer`].
+    pub fn offer(&self, token: u64, flags: Flags, bytes: &[u8]) -> bool {
+        if self.ending.load(Ordering::Acquire) {
+            return false;
+        }
+        let config = self.config();
+        if config.chat == ModuleMode::Off {
+            return false;
+        }
+        self.counters.add("seen", 1);
+        self.counters.add("bytes", bytes.len() as u64);
+        let taken = match config.chat {
+            ModuleMode::Off | ModuleMode::Watch => false,
+            ModuleMode::Mirror => self.mirror(Reason::Mirror, bytes),
+            ModuleMode::Decide if flags.hold() && flags.local_user() => {
+                self.decide(&config, token, flags, bytes)
+            }
+            ModuleMode::Decide => self.mirror(Reason::Mirror, bytes),
+        };
+        self.counters.add(if taken { "taken" } else { "passed" }, 1);
+        taken
+    }
+
+    /// Journals a copy to be delivered. Always false: the stanza passes.
+    fn mirror(&self, reason: Reason, bytes: &[u8]) -> bool {
+        let entry = events::entry(reason, now_ms(), bytes);
+        match self.journal.append(Stream::Events, self.journal.next_seq(), &entry) {
+            Ok(()) => {
+                self.counters.add(if reason == Reason::Native { "native" } else { "mirrored" }, 1);
+                self.wake_mirror();
+            }
+            Err(error) => {
+                self.counters.add("mirror_dropped", 1);
+                self.failed("journal", error.to_string());
+            }
+        }
+        false
+    }
+
+    fn decide(&self, config: &Config, token: u64, flags: Flags, bytes: &[u8]) -> bool {
+        let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else {
+            // Too large or not what the parser takes: Openfire has accepted it, so it is Openfire's.
+            return false;
+        };
+        let Some(claim) = chat::claim(&stanza) else { return false };
+        let (busy, held_now) = {
+            let lanes = lock(&self.lanes);
+            (lanes.busy(&claim.lane), lanes.held())
+        };
+        // Nobody is ahead of it and nobody has to be asked: it goes its normal way.
+        if !busy && (!claim.ask || self.stopping.load(Ordering::Acquire)) {
+            return false;
+        }
+        let unable = !self.breaker.closed() || held_now >= config.held_max;
+        if !busy && !unable && !self.ready.load(Ordering::Acquire) {
+            return self.mirror(Reason::Native, bytes);
+        }
+        if unable && !busy && config.on_failure == Policy::Open {
+            return self.mirror(Reason::Native, bytes);
+        }
+        let mut recent = lock(&self.recent);
+        let known = flags.rerouted().then(|| recent.recall(&stanza)).flatten();
+        let again = known.is_some();
+        let key = known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
+        recent.remember(&stanza, &key);
+        drop(recent);
+        let alone = (unable && claim.ask).then(|| chat::alone(config.on_failure, &key).0);
+        let mut held = Held {
+            seq: self.journal.next_seq(),
+            key,
+            lane: claim.lane.into(),
+            token: Some(token),
+            bytes: Arc::from(bytes),
+            journal_bytes: 0,
+            sent_ms: now_ms(),
+            ask: claim.ask,
+            storable: claim.storable,
+            again,
+            gone: false,
+            deadline: Instant::now() + Duration::from_millis(config.timeout_ms),
+        };
+        let value = encode_held(&held, alone.as_ref());
+        held.journal_bytes = value.len();
+        if let Err(error) = self.journal.append(Stream::Held, held.seq, &value) {
+            self.failed("journal", error.to_string());
+            return false;
+        }
+        let moves = lock(&self.lanes).push(held, alone);
+        self.carry_out(moves);
+        true
+    }
+
+    /// Openfire's offline store took a message of ours at another time than during its effect: it goes into its lane again.
+    pub fn fell_back(&self, bytes: &[u8]) {
+        let Ok(stanza) = Stanza::parse(bytes, &Limits { bytes: usize::MAX, ..Limits::default() }) else {
+            return;
+        };
+        let Some(claim) = chat::claim(&stanza) else { return };
+        let known = lock(&self.recent).recall(&stanza);
+        let config = self.config();
+        let mut held = Held {
+            seq: self.journal.next_seq(),
+            again: known.is_some(),
+            key: known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into()),
+            lane: claim.lane.into(),
+            token: None,
+            bytes: Arc::from(bytes),
+            journal_bytes: 0,
+            sent_ms: now_ms(),
+            ask: true,
+            storable: true,
+            gone: true,
+            deadline: Instant::now() + Duration::from_millis(config.timeout_ms),
+        };
+        let value = encode_held(&held, None);
+        held.journal_bytes = value.len();
+        if let Err(error) = self.journal.append(Stream::Held, held.seq, &value) {
+            // It is in nobody's store now: it must not be lost with the journal.
+            self.failed("journal", error.to_string());
+        }
+        let moves = lock(&self.lanes).push(held, None);
+        self.carry_out(moves);
+    }
+
+    /// Decides alone, journals it together with its settlement, tells the platform later. Only what is still open counts.
+    pub fn decide_alone(&self, everything: bool) {
+        let config = self.config();
+        let mut moves = Moves::default();
+        let mut reports = Vec::new();
+        {
+            let mut lanes = lock(&self.lanes);
+            for held in lanes.overdue(Instant::now(), everything) {
+                let (action, settlement) = chat::alone(config.on_failure, &held.key);
+                let value = encode_held(&held, Some(&action));
+                let settled = encode_settlement(settlement.outcome, &settlement.key);
+                if let Err(error) = self.journal.settle(held.seq, &value, &settled) {
+                    self.failed("journal", error.to_string());
+                }
+                if lanes.decide_alone(&held.lane, held.seq, action, &mut moves)
+                    && config.on_failure == Policy::Open
+                {
+                    reports.push(held);
+                }
+            }
+        }
+        for held in reports {
+            self.mirror(Reason::Native, &held.bytes);
+        }
+        self.carry_out(moves);
+        self.wake_mirror();
+    }
+}
+
+const ASK: u8 = 1;
+const STORABLE: u8 = 2;
+const ALONE_OPEN: u8 = 4;
+const ALONE_CLOSED: u8 = 8;
+
+/// A held stanza as it stands in the journal: flags, time, key, lane, stanza.
+pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(held.bytes.len() + held.key.len() + held.lane.len() + 16);
+    let mut flags = 0;
+    for (flag, set) in [
+        (ASK, held.ask),
+        (STORABLE, held.storable),
+        (ALONE_OPEN, matches!(alone, Some(Action::Release { .. }))),
+        (ALONE_CLOSED, matches!(alone, Some(Action::Refuse { .. }))),
+    ] {
+        flags |= if set { flag } else { 0 };
+    }
+    out.push(flags);
+    out.extend_from_slice(&held.sent_ms.to_be_bytes());
+    for text in [&held.key, &held.lane] {
+        out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.extend_from_slice(&held.bytes);
+    out
+}
+
+/// Reads what [`encode_held`] wrote: the stanza, and what was decided alone, if it was.
+pub fn decode_held(seq: u64, value: &[u8], deadline: Instant) -> Option<(Held, Option<Action>)> {
+    let journal_bytes = value.len();
+    let (flags, rest) = value.split_first()?;
+    let (sent, mut rest) = rest.split_at_checked(8)?;
+    let mut text = || {
+        let (len, tail) = rest.split_at_checked(2)?;
+        let (text, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes([len[0], len[1]])))?;
+        rest = tail;
+        std::str::from_utf8(text).ok().map(Arc::<str>::from)
+    };
+    let (key, lane) = (text()?, text()?);
+    let policy = match (flags & ALONE_OPEN != 0, flags & ALONE_CLOSED != 0) {
+        (true, _) => Some(Policy::Open),
+        (_, true) => Some(Policy::Closed),
+        _ => None,
+    };
+    let alone = policy.map(|policy| chat::alone(policy, &key).0);
+    let held = Held {
+        seq,
+        key,
+        lane,
+        token: None,
+        bytes: Arc::from(rest),
+        journal_bytes,
+        sent_ms: u64::from_be_bytes(sent.try_into().ok()?),
+        ask: flags & ASK != 0,
+        storable: flags & STORABLE != 0,
+        again: true,
+        gone: false,
+        deadline,
+    };
+    Some((held, alone))
+}
+
+/// A settlement as it stands in the journal.
+pub fn encode_settlement(outcome: Settlement, key: &str) -> Vec<u8> {
+    let mut out = vec![u8::from(outcome == Settlement::Refused)];
+    out.extend_from_slice(key.as_bytes());
+    out
+}
+
+/// Reads what [`encode_settlement`] wrote.
+pub fn decode_settlement(value: &[u8]) -> Option<im_api::chat::SettleItem> {
+    let (outcome, key) = value.split_first()?;
+    let outcome = if *outcome == 1 { Settlement::Refused } else { Settlement::Delivered };
+    Some(im_api::chat::SettleItem { key: std::str::from_utf8(key).ok()?.to_owned(), outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_entry_reads_as_it_was_written() {
+        let held = Held {
+            seq: 9,
+            key: "k".into(),
+            lane: "a@b>c@d".into(),
+            token: Some(1),
+            bytes: Arc::from(&b"<message/>"[..]),
+            journal_bytes: 0,
+            sent_ms: 42,
+            ask: true,
+            storable: false,
+            again: false,
+            gone: false,
+            deadline: Instant::now(),
+        };
+        let (action, _) = chat::alone(Policy::Closed, "k");
+        for alone in [None, Some(Action::Release { force: true }), Some(action)] {
+            let value = encode_held(&held, alone.as_ref());
+            let (back, decided) = decode_held(9, &value, Instant::now()).expect("readable");
+            assert_eq!(
+                (back.key, back.lane, back.sent_ms, back.ask, back.storable),
+                (held.key.clone(), held.lane.clone(), 42, true, false)
+            );
+            assert_eq!((&*back.bytes, back.token, decided), (&b"<message/>"[..], None, alone));
+            for cut in 0..20 {
+                assert!(decode_held(9, &value[..cut], Instant::now()).is_none(), "cut at {cut}");
+            }
+        }
+        let settled = decode_settlement(&encode_settlement(Settlement::Refused, "k")).expect("readable");
+        assert_eq!((settled.key.as_str(), settled.outcome), ("k", Settlement::Refused));
+    }
+}

@@ -1,0 +1,278 @@
+//! The link to the platform: which one, whether it is there, and what it knows of our sessions (lease, snapshot, changes).
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use im_api::health::Health;
+use im_api::state::{Lease, LeaseAnswer, Snapshot, StateAnswer, StateBatch};
+use im_api::{problem, routes};
+
+use crate::ffi::frame::{Writer, effect};
+use crate::platform::embedded::{Embedded, Event};
+use crate::platform::{PlatformError, Target};
+
+use super::core::{Core, lock};
+
+/// Changes in one request.
+const CHANGES: usize = 1000;
+/// How long the shim may take to list its sessions.
+const LIST_LIMIT: Duration = Duration::from_secs(10);
+
+/// The link thread.
+pub fn run(core: &Core) {
+    let mut next_lease = Instant::now();
+    let mut pause = Duration::ZERO;
+    while !core.ending.load(Ordering::Acquire) {
+        {
+            let sessions = lock(&core.sessions);
+            let wait = if pause.is_zero() && sessions.has_changes() {
+                Duration::ZERO
+            } else {
+                Duration::from_millis(100)
+            };
+            if !wait.is_zero() && !core.snapshot_due.load(Ordering::Acquire) {
+                drop(core.link_wake.wait_timeout(sessions, wait).unwrap_or_else(PoisonError::into_inner));
+            } else if !pause.is_zero() {
+                drop(sessions);
+                std::thread::park_timeout(pause);
+            }
+        }
+        if core.reconfigure.swap(false, Ordering::AcqRel) {
+            reconfigure(core);
+            next_lease = Instant::now();
+        }
+        let config = core.config();
+        if !config.sends() || core.client.url().is_none() {
+            // Nothing to do, or the embedded platform is not up: it will wake us.
+            pause = Duration::from_millis(100);
+            continue;
+        }
+        let probing = !core.breaker.closed();
+        if probing && !core.breaker.probe_due() {
+            continue;
+        }
+        let done = if config.tells_sessions() {
+            step(core, &mut next_lease, probing)
+        } else {
+            keep_alive(core, &mut next_lease, probing)
+        };
+        match done {
+            Ok(worked) => {
+                pause = Duration::ZERO;
+                if worked && core.breaker.success() {
+                    core.effects.log(2, "platform", "the platform answers again");
+                    core.wake_all();
+                }
+            }
+            Err(error) => {
+                core.failed("link", error.to_string());
+                core.breaker.failure(&error.to_string(), error.refused_credential());
+                pause = Duration::from_millis(100);
+            }
+        }
+    }
+}
+
+/// One step of telling the platform about sessions. True when a request was answered.
+fn step(core: &Core, next_lease: &mut Instant, probing: bool) -> Result<bool, PlatformError> {
+    let config = core.config();
+    let ttl_ms = u32::try_from(config.lease_seconds * 1000).unwrap_or(30_000);
+    if core.snapshot_due.load(Ordering::Acquire) {
+        if !lock(&core.sessions).complete() {
+            // The shim lists them; its answer comes as a notice before this effect is done.
+            let outcome = core
+                .effects
+                .perform(LIST_LIMIT, |number| Writer::new(effect::SNAPSHOT).long(number).finish());
+            if outcome.is_none() || !lock(&core.sessions).complete() {
+                return Ok(false);
+            }
+        }
+        core.snapshot_due.store(false, Ordering::Release);
+        let (seq, sessions) = lock(&core.sessions).snapshot();
+        let snapshot = Snapshot { epoch: core.epoch.clone(), ttl_ms, seq, sessions };
+        let answer: Result<StateAnswer, _> =
+            core.client.json("PUT", &routes::path(routes::SNAPSHOT, &[&core.node]), &snapshot, None);
+        let answer = answer.inspect_err(|_| core.snapshot_due.store(true, Ordering::Release))?;
+        *next_lease = Instant::now() + Duration::from_millis(u64::from(ttl_ms) / 3);
+        if !core.ready.swap(true, Ordering::AcqRel) {
+            core.effects.log(2, "platform", "the platform knows this server's sessions; the bridge is ready");
+        }
+        core.breaker.success();
+        core.wake_all();
+        answer.drain.iter().for_each(|user| core.handovers.add(user));
+        return Ok(true);
+    }
+    let changes = lock(&core.sessions).changes(CHANGES);
+    if !changes.is_empty() {
+        let batch = StateBatch { epoch: core.epoch.clone(), changes };
+        let answer: Result<StateAnswer, _> =
+            core.client.json("POST", &routes::path(routes::NODE_STATES, &[&core.node]), &batch, None);
+        return match answer {
+            Ok(answer) => {
+                answer.drain.iter().for_each(|user| core.handovers.add(user));
+                Ok(true)
+            }
+            Err(error) => {
+                lock(&core.sessions).give_back(batch.changes);
+                unknown_epoch(core, error)
+            }
+        };
+    }
+    if Instant::now() >= *next_lease || probing {
+        *next_lease = Instant::now() + Duration::from_millis(u64::from(ttl_ms) / 3);
+        return lease(core, ttl_ms);
+    }
+    Ok(false)
+}
+
+/// Without sessions to tell there is still a platform to watch.
+fn keep_alive(core: &Core, next: &mut Instant, probing: bool) -> Result<bool, PlatformError> {
+    if Instant::now() < *next && !probing {
+        return Ok(false);
+    }
+    *next = Instant::now() + Duration::from_secs(10);
+    lease(core, 30_000)?;
+    core.ready.store(true, Ordering::Release);
+    Ok(true)
+}
+
+fn lease(core: &Core, ttl_ms: u32) -> Result<bool, PlatformError> {
+    let lease = Lease { epoch: core.epoch.clone(), ttl_ms };
+    match core.client.json::<_, LeaseAnswer>("PUT", &routes::path(routes::LEASE, &[&core.node]), &lease, None)
+    {
+        Ok(answer) => {
+            answer.drain.iter().for_each(|user| core.handovers.add(user));
+            Ok(true)
+        }
+        Err(error) => unknown_epoch(core, error),
+    }
+}
+
+/// A platform that does not know our epoch is alive; it wants a snapshot first.
+fn unknown_epoch(core: &Core, error: PlatformError) -> Result<bool, PlatformError> {
+    if !error.is(problem::UNKNOWN_EPOCH) {
+        return Err(error);
+    }
+    if core.config().tells_sessions() {
+        core.ready.store(false, Ordering::Release);
+        core.snapshot_due.store(true, Ordering::Release);
+    }
+    Ok(true)
+}
+
+/// Connects to the platform that the settings name: a remote one, or the embedded one, or none.
+fn reconfigure(core: &Core) {
+    let config = core.config();
+    let mut embedded = lock(&core.embedded);
+    core.breaker.reset();
+    // A child of earlier settings ends first: it owns the data folder.
+    drop(embedded.take());
+    if !config.sends() {
+        core.client.disconnect("no module is in mirror or decide mode");
+        return;
+    }
+    if let Some(url) = &config.url {
+        let target = Target { url: url.clone(), token: config.token.clone() };
+        if let Err(error) = core.client.connect(target, &config) {
+            core.failed("settings", error);
+        }
+        core.snapshot_due.store(true, Ordering::Release);
+        return;
+    }
+    let Some(binary) = core.start.platform_binary.clone() else {
+        core.client
+            .disconnect("this jar holds no platform for this machine: set plugin.cloudbridge.platform.url");
+        core.failed(
+            "child",
+            "this jar holds no platform for this machine: set plugin.cloudbridge.platform.url".into(),
+        );
+        return;
+    };
+    core.client.disconnect("the embedded platform is starting");
+    *embedded = Some(Embedded::start(binary, core.data.join("platform"), core.child_events()));
+}
+
+impl Core {
+    /// What to do with events of the child. It must not keep the core alive, or the core would keep itself.
+    fn child_events(&self) -> impl Fn(Event) + Send + Sync + use<> {
+        let inbox = std::sync::Arc::clone(&self.child_inbox);
+        move |event| {
+            let mut events = lock(&inbox.events);
+            events.push_back(event);
+            inbox.wake.notify_all();
+        }
+    }
+
+    /// Applies the events of the child; called by its own thread.
+    pub fn apply_child_events(&self) {
+        let events: Vec<Event> = {
+            let events = lock(&self.child_inbox.events);
+            let mut events = self
+                .child_inbox
+                .wake
+                .wait_timeout_while(events, Duration::from_millis(200), |e| e.is_empty())
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            events.drain(..).collect()
+        };
+        for event in events {
+            match event {
+                Event::Up(target) => {
+                    let config = self.config();
+                    if config.url.is_none() && config.sends() {
+                        if let Err(error) = self.client.connect(target, &config) {
+                            self.failed("settings", error);
+                        }
+                        self.breaker.reset();
+                        self.snapshot_due.store(true, Ordering::Release);
+                        self.wake_all();
+                    }
+                }
+                Event::Down(why) => {
+                    self.client.disconnect(&format!("the embedded platform is not running: {why}"));
+                    if !self.ending.load(Ordering::Acquire)
+                        && self.config().url.is_none()
+                        && self.config().sends()
+                    {
+                        self.failed("child", why);
+                    }
+                }
+                Event::Log(line) => self.effects.log(3, "embedded", &line),
+            }
+        }
+    }
+}
+
+/// The test button: what is reached and how long it takes.
+///
+/// # Errors
+/// The actual error.
+pub fn test(core: &Core) -> Result<String, String> {
+    if !core.config().sends() {
+        return Err("no module is in mirror or decide mode, so nothing is sent to any platform".into());
+    }
+    let started = Instant::now();
+    let health: Health = core.client.call("GET", routes::HEALTH, None, None).map_err(|e| e.to_string())?;
+    let took = started.elapsed();
+    *lock(&core.platform_version) = Some(format!("{} {}", health.name, health.version));
+    if health.api.split('.').next() != im_api::API_VERSION.split('.').next() {
+        return Err(format!(
+            "{} {} speaks contract {}, this plugin speaks {}",
+            health.name,
+            health.version,
+            health.api,
+            im_api::API_VERSION
+        ));
+    }
+    lease(core, 30_000).map_err(|e| e.to_string())?;
+    Ok(format!(
+        "{} {} at {} answered in {:.1} ms: {}, store {}, credential accepted",
+        health.name,
+        health.version,
+        core.client.url().unwrap_or_default(),
+        took.as_secs_f64() * 1000.0,
+        health.status,
+        health.store
+    ))
+}

@@ -1,0 +1,208 @@
+//! The host: everything that lives between `start` and `stop`. Owns the threads; the parts it drives do not know each other.
+//!
+//! Reading order: [`Host`] (what the boundary calls), `core` (what all threads share), `threads` (who runs when), `handover`, `link`, `mirror`
+//! (one job each), `status` and `page` (what admins see).
+
+mod core;
+mod effects;
+mod handover;
+mod intake;
+mod link;
+mod mirror;
+pub mod page;
+mod status;
+mod threads;
+
+pub use self::threads::panic_text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::HostError;
+use crate::ffi::frame::{Flags, Reader, Writer, ask, notice};
+use crate::modules::state::Reading;
+
+use self::core::Core;
+
+/// What `start` is told (the START frame of docs/boundary.md).
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Version of Openfire.
+    pub openfire: String,
+    /// XMPP domain.
+    pub domain: String,
+    /// Openfire's home.
+    pub home: std::path::PathBuf,
+    /// Version of the plugin.
+    pub plugin: String,
+    /// The unpacked `im-platform`, if there is one for this machine.
+    pub platform_binary: Option<std::path::PathBuf>,
+    /// Test mode: allows the PANIC ask.
+    pub test: bool,
+    /// Settings, full names.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Start {
+    /// Reads the START frame.
+    ///
+    /// # Errors
+    /// [`HostError::Invalid`].
+    pub fn read(frame: &[u8]) -> Result<Start, HostError> {
+        let mut r = Reader::new(frame);
+        if r.u8()? != 1 {
+            return Err(HostError::Invalid("no START frame".into()));
+        }
+        Ok(Start {
+            openfire: r.str()?.to_owned(),
+            domain: r.str()?.to_owned(),
+            home: r.str()?.into(),
+            plugin: r.str()?.to_owned(),
+            platform_binary: Some(r.str()?).filter(|p| !p.is_empty()).map(Into::into),
+            test: r.bool()?,
+            settings: r.list(|r| Ok((r.str()?.to_owned(), r.str()?.to_owned())))?,
+        })
+    }
+}
+
+/// One running host. All methods may be called from any thread at any time, also after `stop`.
+#[derive(Debug)]
+pub struct Host {
+    core: Arc<Core>,
+    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Host {
+    /// Opens the data folder, replays the journal, starts the threads.
+    ///
+    /// # Errors
+    /// [`HostError::Io`] when the data folder or the journal cannot be used.
+    pub fn start(start: Start) -> Result<Host, HostError> {
+        let core = Arc::new(Core::open(start)?);
+        core.replay()?;
+        let threads = threads::start(&core);
+        core.announce();
+        Ok(Host { core, threads: std::sync::Mutex::new(threads) })
+    }
+
+    /// See docs/boundary.md.
+    ///
+    /// # Errors
+    /// [`HostError::Closed`] after `stop`, [`HostError::Invalid`] for an unknown query.
+    pub fn describe(&self, query: &str) -> Result<Vec<u8>, HostError> {
+        self.core.open_for_calls()?;
+        match query {
+            "status" => Ok(status::status(&self.core).to_string().into_bytes()),
+            "filter" => Ok(self.core.filter_frame()),
+            "settings" => Ok(status::settings(&self.core.config()).to_string().into_bytes()),
+            other => Err(HostError::Invalid(format!("unknown query {other}"))),
+        }
+    }
+
+    /// A packet passes by. True: taken.
+    #[must_use]
+    pub fn offer(&self, token: u64, flags: Flags, stanza: &[u8]) -> bool {
+        self.core.offer(token, flags, stanza)
+    }
+
+    /// The shim tells something.
+    ///
+    /// # Errors
+    /// [`HostError::Invalid`].
+    pub fn notify(&self, frame: &[u8]) -> Result<(), HostError> {
+        let mut r = Reader::new(frame);
+        match r.u8()? {
+            notice::DONE => {
+                let (effect, outcome, detail) = (r.long()?, r.outcome()?, r.str()?);
+                self.core.done(effect, outcome, detail);
+            }
+            notice::SESSION => {
+                let seq = r.long()?;
+                let (jid, open) = (r.str()?.to_owned(), r.bool()?);
+                self.core.session(&reading(&mut r, seq, jid, open)?);
+            }
+            notice::SESSIONS => {
+                let seq = r.long()?;
+                let all = r.list(|r| {
+                    let jid = r.str()?.to_owned();
+                    reading(r, seq, jid, true)
+                })?;
+                self.core.sessions(seq, &all);
+            }
+            notice::SETTING => {
+                let (key, present, value) = (r.str()?, r.bool()?, r.str()?);
+                self.core.setting(key, present.then_some(value));
+            }
+            notice::FELLBACK => self.core.fell_back(r.str()?.as_bytes()),
+            notice::DROPPED => self.core.dropped(r.long()?),
+            other => return Err(HostError::Invalid(format!("unknown notice {other}"))),
+        }
+        Ok(())
+    }
+
+    /// The next effect, or None after `wait`.
+    ///
+    /// # Errors
+    /// [`HostError::Closed`] after `stop`.
+    pub fn take(&self, wait: Duration) -> Result<Option<Vec<u8>>, HostError> {
+        self.core.effects.take(wait)
+    }
+
+    /// The shim asks and waits.
+    ///
+    /// # Errors
+    /// [`HostError::Closed`], [`HostError::Invalid`]. What the asked-for thing says is in the answer frame.
+    pub fn ask(&self, frame: &[u8]) -> Result<Vec<u8>, HostError> {
+        self.core.open_for_calls()?;
+        let mut r = Reader::new(frame);
+        let answer = match r.u8()? {
+            ask::TEST_PLATFORM => link::test(&self.core).map(|text| Writer::new(0).str(&text)),
+            ask::CHECK_SETTINGS => {
+                let form = r.list(|r| Ok((r.str()?.to_owned(), r.str()?.to_owned())))?;
+                page::check(&form).map(|writes| {
+                    let mut w = Writer::new(0).int(i32::try_from(writes.len()).unwrap_or(0));
+                    for write in writes {
+                        w = w
+                            .str(&write.key)
+                            .bool(write.value.is_some())
+                            .str(write.value.as_deref().unwrap_or(""));
+                        w = w.bool(write.secret);
+                    }
+                    w
+                })
+            }
+            ask::PAGE => {
+                let (name, value) = (r.str()?, r.str()?);
+                let (message, is_error) = (r.str()?, r.bool()?);
+                let status = status::status(&self.core);
+                let html = page::render(&status, &self.core.config(), (name, value), (message, is_error));
+                Ok(Writer::new(0).str(&html))
+            }
+            ask::PANIC if self.core.start.test => panic!("asked to panic"),
+            other => return Err(HostError::Invalid(format!("unknown ask {other}"))),
+        };
+        Ok(answer.unwrap_or_else(|error| Writer::new(1).str(&error)).finish())
+    }
+
+    /// Stops: takes nothing more, drains for at most `drain`, leaves the rest journaled, joins every thread. The second call does nothing.
+    pub fn stop(&self, drain: Duration) {
+        self.core.drain(drain);
+        let threads: Vec<_> = std::mem::take(&mut *core::lock(&self.threads));
+        for thread in threads {
+            let _ = thread.join();
+        }
+        self.core.close();
+    }
+}
+
+fn reading(r: &mut Reader<'_>, seq: u64, jid: String, open: bool) -> Result<Reading, HostError> {
+    Ok(Reading {
+        jid,
+        seq,
+        open,
+        available: r.bool()?,
+        priority: r.int()?,
+        show: r.str()?.to_owned(),
+        status: r.str()?.to_owned(),
+    })
+}

@@ -1,0 +1,296 @@
+//! The status and settings page: the body that the shim's servlet wraps. Plain HTML that works without scripts; a small inline script renews
+//! the figures. Everything that is not ours is escaped.
+//!
+//! Leaves out: who may see it and CSRF (the shim), writing the settings (Openfire).
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::config::{Config, PREFIX, SETTINGS, Setting, Type};
+
+/// One property to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Whole name.
+    pub key: String,
+    /// None = delete it (the default applies).
+    pub value: Option<String>,
+    /// Store it encrypted.
+    pub secret: bool,
+}
+
+/// Checks a form: what has to be written.
+///
+/// # Errors
+/// One line per wrong field; then nothing is written.
+pub fn check(form: &[(String, String)]) -> Result<Vec<Write>, String> {
+    let mut writes = Vec::new();
+    let mut wrong = Vec::new();
+    for (name, value) in form {
+        let Some(setting) = name.strip_prefix(PREFIX).and_then(|key| SETTINGS.iter().find(|s| s.key == key))
+        else {
+            wrong.push(format!("{name}: there is no such setting"));
+            continue;
+        };
+        let value = value.trim();
+        if setting.secret() && value.is_empty() {
+            continue;
+        }
+        match setting.check(value) {
+            Err(reason) => wrong.push(format!("{}: {reason}", setting.label)),
+            Ok(()) => writes.push(Write {
+                key: name.clone(),
+                value: Some(value.to_owned()).filter(|v| *v != setting.default),
+                secret: setting.secret(),
+            }),
+        }
+    }
+    if wrong.is_empty() { Ok(writes) } else { Err(wrong.join("\n")) }
+}
+
+/// Escapes text for HTML.
+fn esc(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "\u{2013}".into(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        other => other.to_string(),
+    }
+}
+
+const LADDER: [(&str, &str); 4] = [
+    ("off", "nothing is looked at"),
+    ("watch", "counted only; nothing is stored or sent (the state after installing)"),
+    ("mirror", "every stanza goes its normal way at once; a copy is delivered to the platform, in order"),
+    ("decide", "the stanza is held until the platform answers: deliver, stored, replace or refuse"),
+];
+
+/// Renders the page. `csrf` is the name and value of the hidden field; `message` is shown on top, as an error or not.
+#[must_use]
+pub fn render(status: &Value, config: &Config, csrf: (&str, &str), message: (&str, bool)) -> String {
+    let mut h = String::with_capacity(16 << 10);
+    h.push_str(STYLE);
+    h.push_str("<div id=\"cloudbridge\">");
+    if !message.0.is_empty() {
+        let (class, role) = if message.1 { ("cb-bad", "alert") } else { ("cb-good", "status") };
+        let lines = esc(message.0).replace('\n', "<br>");
+        let _ = write!(h, "<p class=\"cb-message {class}\" role=\"{role}\" id=\"cb-message\">{lines}</p>");
+    }
+    for wrong in status["wrong_settings"].as_array().into_iter().flatten() {
+        let _ = write!(h, "<p class=\"cb-message cb-bad\" role=\"alert\">{}</p>", esc(&text(wrong)));
+    }
+    overview(&mut h, status);
+    let field = format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", esc(csrf.0), esc(csrf.1));
+    let _ = write!(
+        h,
+        "<form method=\"post\" action=\"?\" class=\"cb-test\">{field}<input type=\"hidden\" name=\"action\" value=\"test\"><button type=\"submit\" id=\"cb-test\">Test the platform</button> asks it now and shows what it says.</form>"
+    );
+    failures(&mut h, status);
+    form(&mut h, config, &field);
+    h.push_str("</div>");
+    h.push_str(SCRIPT);
+    h
+}
+
+fn overview(h: &mut String, s: &Value) {
+    let platform = &s["platform"];
+    let rows: [(&str, &str, String); 13] = [
+        ("Platform", "/platform/kind", text(&platform["kind"])),
+        ("Address", "/platform/url", text(&platform["url"])),
+        ("Reachable", "/platform/reachable", text(&platform["reachable"])),
+        ("Circuit breaker", "/platform/breaker/state", text(&platform["breaker"]["state"])),
+        ("Last error of the platform", "/platform/breaker/error", text(&platform["breaker"]["error"])),
+        ("Embedded platform: process", "/platform/child/pid", text(&platform["child"]["pid"])),
+        ("Embedded platform: starts", "/platform/child/starts", text(&platform["child"]["starts"])),
+        ("Messages held now", "/modules/chat/held", text(&s["modules"]["chat"]["held"])),
+        ("Oldest held (ms)", "/modules/chat/oldest_held_ms", text(&s["modules"]["chat"]["oldest_held_ms"])),
+        ("Journal: copies waiting", "/journal/events", text(&s["journal"]["events"])),
+        ("Journal: oldest entry (ms)", "/journal/oldest_ms", text(&s["journal"]["oldest_ms"])),
+        ("Journal: alarm", "/journal/alarm", text(&s["journal"]["alarm"])),
+        ("Sessions here", "/modules/state/sessions", text(&s["modules"]["state"]["sessions"])),
+    ];
+    h.push_str("<h2>Now</h2><table class=\"cb-table\"><tbody>");
+    for (label, pointer, value) in rows {
+        let _ = write!(
+            h,
+            "<tr><th scope=\"row\">{label}</th><td data-cb=\"{pointer}\">{}</td></tr>",
+            esc(&value)
+        );
+    }
+    h.push_str("</tbody></table><h2>Counted since the start</h2><table class=\"cb-table\"><tbody>");
+    for (name, value) in s["modules"]["chat"]["counts"].as_object().into_iter().flatten() {
+        let _ = write!(
+            h,
+            "<tr><th scope=\"row\">{}</th><td data-cb=\"/modules/chat/counts/{name}\">{}</td></tr>",
+            esc(&name.replace('_', " ")),
+            esc(&text(value))
+        );
+    }
+    h.push_str("</tbody></table><h2>Versions</h2><table class=\"cb-table\"><tbody>");
+    for (name, value) in s["versions"].as_object().into_iter().flatten() {
+        let _ = write!(h, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", esc(name), esc(&text(value)));
+    }
+    let _ = write!(
+        h,
+        "<tr><th scope=\"row\">data folder</th><td>{}</td></tr></tbody></table>",
+        esc(&text(&s["journal"]["folder"]))
+    );
+}
+
+fn failures(h: &mut String, s: &Value) {
+    h.push_str("<h2>Last failures</h2>");
+    let failures = s["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if failures.is_empty() {
+        h.push_str("<p>None since the start.</p>");
+        return;
+    }
+    h.push_str("<table class=\"cb-table\"><thead><tr><th scope=\"col\">When</th><th scope=\"col\">Where</th><th scope=\"col\">What</th><th scope=\"col\">Times</th></tr></thead><tbody>");
+    for f in failures.iter().take(10) {
+        let _ = write!(
+            h,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            crate::modules::chat::timestamp(f["at_ms"].as_u64().unwrap_or(0)),
+            esc(&text(&f["place"])),
+            esc(&text(&f["text"])),
+            text(&f["times"])
+        );
+    }
+    h.push_str("</tbody></table>");
+}
+
+fn form(h: &mut String, config: &Config, csrf: &str) {
+    h.push_str("<h2>Settings</h2><p>Each module climbs this ladder by itself, and can climb down again at any time:</p><dl class=\"cb-ladder\">");
+    for (mode, what) in LADDER {
+        let _ = write!(h, "<dt>{mode}</dt><dd>{what}</dd>");
+    }
+    let _ = write!(
+        h,
+        "</dl><form method=\"post\" action=\"?\">{csrf}<input type=\"hidden\" name=\"action\" value=\"save\">"
+    );
+    let mut group = "";
+    for setting in SETTINGS {
+        if setting.group != group {
+            if !group.is_empty() {
+                h.push_str("</fieldset>");
+            }
+            group = setting.group;
+            let _ = write!(h, "<fieldset><legend>{group}</legend>");
+        }
+        field(h, config, setting);
+    }
+    h.push_str("</fieldset><p><button type=\"submit\" id=\"cb-save\">Save</button></p></form>");
+}
+
+fn field(h: &mut String, config: &Config, setting: &Setting) {
+    let name = format!("{PREFIX}{}", setting.key);
+    let id = format!("cb-{}", setting.key.replace('.', "-"));
+    let value = config.raw().get(setting.key).map_or(setting.default, String::as_str);
+    let _ = write!(h, "<div class=\"cb-field\"><label for=\"{id}\">{}</label> ", esc(setting.label));
+    let options = |h: &mut String, words: &[&str]| {
+        let _ = write!(h, "<select id=\"{id}\" name=\"{name}\" aria-describedby=\"{id}-help\">");
+        for word in words {
+            let selected = if *word == value { " selected" } else { "" };
+            let _ = write!(h, "<option value=\"{word}\"{selected}>{word}</option>");
+        }
+        h.push_str("</select>");
+    };
+    match setting.kind {
+        Type::Word(words) => options(h, words),
+        Type::Bool => options(h, &["true", "false"]),
+        Type::Number(min, max) => {
+            let _ = write!(
+                h,
+                "<input type=\"number\" id=\"{id}\" name=\"{name}\" min=\"{min}\" max=\"{max}\" value=\"{}\" aria-describedby=\"{id}-help\">",
+                esc(value)
+            );
+        }
+        Type::Secret => {
+            let shown = if config.raw().contains_key(setting.key) {
+                "set; leave empty to keep it"
+            } else {
+                "not set"
+            };
+            let _ = write!(
+                h,
+                "<input type=\"password\" autocomplete=\"off\" id=\"{id}\" name=\"{name}\" value=\"\" placeholder=\"{shown}\" aria-describedby=\"{id}-help\">"
+            );
+        }
+        Type::Url | Type::Text => {
+            let _ = write!(
+                h,
+                "<input type=\"text\" size=\"40\" id=\"{id}\" name=\"{name}\" value=\"{}\" aria-describedby=\"{id}-help\">",
+                esc(value)
+            );
+        }
+    }
+    let _ = write!(
+        h,
+        "<p class=\"cb-help\" id=\"{id}-help\">{} <code>{name}</code>, default <code>{}</code></p></div>",
+        esc(setting.help),
+        if setting.default.is_empty() { "(empty)" } else { setting.default }
+    );
+}
+
+const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
+
+// Renews the figures; the page is complete without it.
+const SCRIPT: &str = "<script>(function(){function at(o,p){return p.split('/').slice(1).reduce(function(v,k){return v==null?null:v[k]},o)}function show(v){return v==null?'\\u2013':v===true?'yes':v===false?'no':String(v)}setInterval(function(){fetch('?json',{credentials:'same-origin'}).then(function(r){return r.ok?r.json():null}).then(function(s){if(!s)return;document.querySelectorAll('#cloudbridge [data-cb]').forEach(function(e){e.textContent=show(at(s,e.getAttribute('data-cb')))})}).catch(function(){})},2000)})()</script>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_checked_field_by_field_and_an_empty_secret_keeps_the_old_one() {
+        let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(k, v)| (format!("{PREFIX}{k}"), (*v).to_owned())).collect()
+        };
+        let writes = check(&form(&[
+            ("chat.mode", "decide"),
+            ("chat.timeoutMillis", "3000"),
+            ("platform.token.password", ""),
+        ]));
+        let writes = writes.expect("valid");
+        assert_eq!(writes.len(), 2);
+        assert_eq!(
+            (writes[0].value.as_deref(), writes[1].value.as_deref()),
+            (Some("decide"), None),
+            "a default is not stored"
+        );
+        let wrong = check(&form(&[("chat.mode", "x"), ("journal.syncMillis", "0"), ("nope", "1")]))
+            .expect_err("three are wrong");
+        assert_eq!(wrong.lines().count(), 3, "{wrong}");
+        assert!(check(&form(&[("platform.token.password", "s")])).expect("valid")[0].secret);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_escaped_and_secrets_are_not_shown() {
+        let raw = [("platform.token.password", "canary"), ("platform.caFile", "\"><script>x")];
+        let (config, _) = Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let status =
+            serde_json::json!({ "failures": [{ "at_ms": 1, "place": "link", "text": "<b>", "times": 1 }] });
+        let html = render(&status, &config, ("csrf", "\"<"), ("<i>", true));
+        assert!(
+            !html.contains("canary")
+                && !html.contains("<b>")
+                && !html.contains("<i>")
+                && !html.contains("\"><script>x")
+        );
+        for setting in SETTINGS {
+            assert!(
+                html.contains(&format!("name=\"{PREFIX}{}\"", setting.key)),
+                "{} has a field",
+                setting.key
+            );
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The host's threads: who runs when. A panic in one of them is noted and the thread goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use im_api::{problem, routes};
+
+use crate::lanes::{Held, Moves};
+use crate::modules::chat;
+use crate::platform::PlatformError;
+
+use super::core::{Core, lock};
+use super::{handover, link, mirror};
+
+/// Messages in one request.
+const BATCH: usize = 256;
+/// Deciding threads that exist; `platform.workers` says how many of them work.
+const DECIDERS: usize = 64;
+/// Threads that hand over.
+const HANDOVERS: usize = 2;
+/// Pause before a failed request is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Starts all threads of a host.
+pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
+    let mut threads = Vec::new();
+    let mut spawn = |name: String, body: Box<dyn Fn(&Core) + Send>| {
+        let for_thread = Arc::clone(core);
+        let spawned =
+            std::thread::Builder::new().name(name.clone()).spawn(move || guarded(&for_thread, &*body));
+        match spawned {
+            Ok(thread) => threads.push(thread),
+            Err(error) => core.failed("panic", format!("thread {name} cannot be started: {error}")),
+        }
+    };
+    for number in 0..core.config().workers.min(DECIDERS) {
+        spawn(format!("cloudbridge-decide-{number}"), Box::new(decide));
+    }
+    for number in 0..HANDOVERS {
+        spawn(format!("cloudbridge-handover-{number}"), Box::new(handover::run));
+    }
+    spawn("cloudbridge-clock".into(), Box::new(clock));
+    spawn("cloudbridge-link".into(), Box::new(link::run));
+    spawn("cloudbridge-mirror".into(), Box::new(mirror::run));
+    spawn("cloudbridge-sync".into(), Box::new(sync));
+    spawn("cloudbridge-events".into(), Box::new(Core::apply_child_events));
+    threads
+}
+
+/// Runs `body` until the host ends; a panic costs a moment, not the thread.
+fn guarded(core: &Core, body: &dyn Fn(&Core)) {
+    while !core.ending.load(Ordering::Acquire) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(core))) {
+            core.failed("panic", format!("a thread of the host: {}", panic_text(&*panic)));
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+    }
+}
+
+/// The text of a panic.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned())
+}
+
+/// Asks the platform about whatever is ready.
+fn decide(core: &Core) {
+    while !core.ending.load(Ordering::Acquire) {
+        let batch = {
+            let mut lanes = lock(&core.lanes);
+            let able = core.ready.load(Ordering::Acquire) && core.breaker.closed();
+            if !able || !lanes.has_ready() {
+                drop(
+                    core.lanes_wake
+                        .wait_timeout(lanes, Duration::from_millis(100))
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+                continue;
+            }
+            lanes.take(BATCH, Instant::now())
+        };
+        ask(core, batch);
+    }
+}
+
+/// Asks about one batch and applies the answer.
+fn ask(core: &Core, batch: Vec<Held>) {
+    if batch.is_empty() {
+        return;
+    }
+    let mut body = format!("{{\"node\":{:?},\"epoch\":{:?},\"items\":[", core.node, core.epoch).into_bytes();
+    let mut asked = Vec::with_capacity(batch.len());
+    for held in batch {
+        let before = body.len();
+        if !asked.is_empty() {
+            body.push(b',');
+        }
+        match chat::item(&held, &mut body) {
+            Ok(()) => asked.push(held),
+            Err(error) => {
+                body.truncate(before);
+                core.failed("decide", format!("a held stanza cannot be read again: {error}"));
+                alone(core, &held);
+            }
+        }
+    }
+    body.extend_from_slice(b"]}");
+    if asked.is_empty() {
+        return;
+    }
+    // A batch is idempotent item by item; the header is what a proxy or another implementation would look at.
+    let key = format!("{}-{}", asked[0].key, asked.len());
+    let answer: Result<im_api::chat::DecideAnswer, _> =
+        core.client.call("POST", routes::MESSAGES, Some(&body), Some(&key));
+    match answer {
+        Ok(answer) => {
+            core.breaker.success();
+            let matches = answer.results.len() == asked.len()
+                && answer.results.iter().zip(&asked).all(|(result, held)| result.key == *held.key);
+            if !matches {
+                core.failed("decide", "the platform answered other keys than it was asked".into());
+                again(core, &asked, true);
+                return;
+            }
+            let mut moves = Moves::default();
+            let mut refused = Vec::new();
+            {
+                let mut lanes = lock(&core.lanes);
+                for (result, held) in answer.results.iter().zip(asked) {
+                    match chat::action(&result.verdict) {
+                        Ok(action) => drop(lanes.answer(&held.lane, held.seq, action, &mut moves)),
+                        Err(why) => refused.push((held, why)),
+                    }
+                }
+            }
+            core.carry_out(moves);
+            for (held, why) in refused {
+                core.failed("decide", format!("the platform could not judge a message: {why}"));
+                alone(core, &held);
+            }
+        }
+        Err(error) => failed(core, asked, &error),
+    }
+}
+
+fn failed(core: &Core, asked: Vec<Held>, error: &PlatformError) {
+    if error.is(problem::UNKNOWN_EPOCH) {
+        core.ready.store(false, Ordering::Release);
+        core.snapshot_due.store(true, Ordering::Release);
+        core.link_wake.notify_all();
+        again(core, &asked, false);
+        return;
+    }
+    core.failed("decide", error.to_string());
+    if error.platform_is_ill() {
+        again(core, &asked, error.maybe_executed());
+        if core.breaker.failure(&error.to_string(), error.refused_credential()) {
+            core.effects.log(
+                1,
+                "platform",
+                "the platform does not answer; decisions are made without it until it does",
+            );
+        }
+        if !core.breaker.closed() {
+            core.decide_alone(true);
+        }
+    } else if asked.len() > 1 {
+        // The request as a whole was refused: one bad message must not take the others with it.
+        for held in asked {
+            ask(core, vec![held]);
+        }
+    } else {
+        for held in &asked {
+            alone(core, held);
+        }
+    }
+}
+
+fn again(core: &Core, asked: &[Held], executed: bool) {
+    let at = Instant::now() + RETRY;
+    let mut lanes = lock(&core.lanes);
+    for held in asked {
+        lanes.unasked(&held.lane, held.seq, executed, at);
+    }
+}
+
+/// One message that the platform will not judge: its deadline is now.
+fn alone(core: &Core, held: &Held) {
+    lock(&core.lanes).expire(&held.lane, held.seq);
+    core.decide_alone(false);
+}
+
+/// Deadlines, and what waits for its time.
+fn clock(core: &Core) {
+    while !core.ending.load(Ordering::Acquire) {
+        let held = {
+            let mut lanes = lock(&core.lanes);
+            let pause = Duration::from_millis(if lanes.held() > 0 { 20 } else { 200 });
+            lanes = core.lanes_wake.wait_timeout(lanes, pause).unwrap_or_else(PoisonError::into_inner).0;
+            lanes.held()
+        };
+        if held == 0 {
+            continue;
+        }
+        // Woken by every change of the lanes: look at the clock at most every few milliseconds.
+        std::thread::park_timeout(Duration::from_millis(5));
+        let moves = lock(&core.lanes).tick(Instant::now());
+        core.carry_out_quietly(moves);
+        core.decide_alone(!core.breaker.closed());
+    }
+}
+
+/// Syncs the journal to the disk.
+fn sync(core: &Core) {
+    let mut last = Instant::now();
+    while !core.ending.load(Ordering::Acquire) {
+        std::thread::park_timeout(Duration::from_millis(core.config().sync_ms.min(100)));
+        if last.elapsed() >= Duration::from_millis(core.config().sync_ms) {
+            last = Instant::now();
+            if let Err(error) = core.journal.sync() {
+                core.failed("journal", error.to_string());
+            }
+        }
+    }
+}

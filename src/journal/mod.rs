@@ -1,0 +1,376 @@
+//! The journal: what the bridge has taken and not finished yet. Survives kill -9 from the moment `append` returns; synced to the disk every
+//! `journal.syncMillis`.
+//!
+//! Three streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone). Each is
+//! ordered by a sequence that only grows, also over restarts. Why fjall: docs/journal.md.
+//!
+//! Leaves out: what entries mean (lanes, mirror), when to sync (a thread of the host).
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+/// Format of the journal's folder; a newer one is refused.
+const FORMAT: &str = "1";
+
+/// Why the journal cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The folder cannot be made or used.
+    #[error("the journal's folder {path} cannot be used: {reason}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// Written by a newer version.
+    #[error(
+        "the journal in {path} has format {found}, this version reads {FORMAT}: install the newer plugin again, or move the folder away"
+    )]
+    Newer {
+        /// The folder.
+        path: String,
+        /// Its format.
+        found: String,
+    },
+    /// The store failed.
+    #[error("the journal cannot be written or read: {0}")]
+    Store(String),
+    /// `journal.maxMegabytes` is reached.
+    #[error(
+        "the journal is full ({bytes} bytes): the platform does not take what is in it, or journal.maxMegabytes is too small"
+    )]
+    Full {
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+impl From<fjall::Error> for JournalError {
+    fn from(error: fjall::Error) -> Self {
+        JournalError::Store(format!("{error:?}"))
+    }
+}
+
+/// One stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Stanzas taken.
+    Held,
+    /// Copies to be delivered.
+    Events,
+    /// Settlements to be delivered.
+    Settled,
+    /// Marks by name (`handed/<user>`), not ordered.
+    Marks,
+}
+
+const STREAMS: [(Stream, &str); 4] = [
+    (Stream::Held, "held"),
+    (Stream::Events, "events"),
+    (Stream::Settled, "settled"),
+    (Stream::Marks, "marks"),
+];
+
+/// Size and age of a stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Depth {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    entries: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// See the module.
+pub struct Journal {
+    db: Database,
+    streams: [Keyspace; 4],
+    counters: [Counter; 4],
+    next: AtomicU64,
+    max: AtomicU64,
+    dirty: AtomicBool,
+    alarm: Mutex<Option<String>>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// Opens or makes the journal in `path`. `now_ms` seeds the sequence, so that it grows even if the journal was removed.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn open(path: &Path, now_ms: u64, max_bytes: u64) -> Result<Journal, JournalError> {
+        let folder = |reason: String| JournalError::Folder { path: path.display().to_string(), reason };
+        std::fs::create_dir_all(path).map_err(|e| folder(e.to_string()))?;
+        let format = path.join("FORMAT");
+        match std::fs::read_to_string(&format) {
+            Ok(found) if found.trim() == FORMAT => {}
+            Ok(found) => {
+                return Err(JournalError::Newer {
+                    path: path.display().to_string(),
+                    found: found.trim().to_owned(),
+                });
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::write(&format, FORMAT).map_err(|e| folder(e.to_string()))?;
+            }
+            Err(e) => return Err(folder(e.to_string())),
+        }
+        let db = Database::builder(path.join("store"))
+            .worker_threads(2)
+            .cache_size(16 << 20)
+            .open()
+            .map_err(|e| folder(format!("{e:?}")))?;
+        let open = |name: &str| db.keyspace(name, KeyspaceCreateOptions::default);
+        let streams = [open(STREAMS[0].1)?, open(STREAMS[1].1)?, open(STREAMS[2].1)?, open(STREAMS[3].1)?];
+        let counters: [Counter; 4] = Default::default();
+        let mut last = 0;
+        for (at, stream) in streams.iter().enumerate() {
+            for guard in stream.iter() {
+                let (key, value) = guard.into_inner()?;
+                counters[at].entries.fetch_add(1, Ordering::Relaxed);
+                counters[at].bytes.fetch_add(value.len() as u64, Ordering::Relaxed);
+                if STREAMS[at].0 != Stream::Marks {
+                    last = last.max(decode_seq(&key));
+                }
+            }
+        }
+        Ok(Journal {
+            db,
+            streams,
+            counters,
+            next: AtomicU64::new((last + 1).max(now_ms << 20)),
+            max: AtomicU64::new(max_bytes),
+            dirty: AtomicBool::new(false),
+            alarm: Mutex::new(None),
+        })
+    }
+
+    /// The next sequence: unique, growing.
+    pub fn next_seq(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Writes an entry; after this it survives the end of the process.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] above the limit (not for settlements and marks, which are small and must not be lost), else the store's.
+    pub fn append(&self, stream: Stream, seq: u64, value: &[u8]) -> Result<(), JournalError> {
+        if matches!(stream, Stream::Held | Stream::Events) {
+            let bytes = self.depth(Stream::Held).bytes + self.depth(Stream::Events).bytes;
+            if bytes > self.max.load(Ordering::Relaxed) {
+                return Err(self.alarmed(JournalError::Full { bytes }));
+            }
+        }
+        let at = index(stream);
+        self.streams[at].insert(seq.to_be_bytes(), value).map_err(|e| self.alarmed(e.into()))?;
+        self.count(at, 1, value.len() as i64);
+        self.dirty.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Rewrites a held entry and appends its settlement, both or none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn settle(&self, held: u64, held_value: &[u8], settlement: &[u8]) -> Result<(), JournalError> {
+        let seq = self.next_seq();
+        let mut batch = self.db.batch();
+        batch.insert(&self.streams[index(Stream::Held)], held.to_be_bytes(), held_value);
+        batch.insert(&self.streams[index(Stream::Settled)], seq.to_be_bytes(), settlement);
+        batch.commit().map_err(|e| self.alarmed(e.into()))?;
+        self.count(index(Stream::Settled), 1, settlement.len() as i64);
+        self.dirty.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Removes entries (`seq`, bytes of the value).
+    ///
+    /// # Errors
+    /// The store's; then they may come again after a restart.
+    pub fn remove(&self, stream: Stream, entries: &[(u64, usize)]) -> Result<(), JournalError> {
+        let at = index(stream);
+        if let [(seq, bytes)] = entries {
+            self.streams[at].remove(seq.to_be_bytes()).map_err(|e| self.alarmed(e.into()))?;
+            self.count(at, -1, -(*bytes as i64));
+            return Ok(());
+        }
+        let mut batch = self.db.batch();
+        for (seq, bytes) in entries {
+            batch.remove(&self.streams[at], seq.to_be_bytes());
+            self.count(at, -1, -(*bytes as i64));
+        }
+        batch.commit().map_err(|e| self.alarmed(e.into()))
+    }
+
+    /// Entries from `from` on, oldest first, at most `limit` and about `bytes`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(
+        &self,
+        stream: Stream,
+        from: u64,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, JournalError> {
+        let mut out = Vec::new();
+        let mut total = 0;
+        for guard in self.streams[index(stream)].range(from.to_be_bytes()..) {
+            let (key, value) = guard.into_inner()?;
+            total += value.len();
+            out.push((decode_seq(&key), value.to_vec()));
+            if out.len() >= limit || total >= bytes {
+                break;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Sets a mark; survives the end of the process.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn mark(&self, name: &str, value: u64) -> Result<(), JournalError> {
+        self.streams[index(Stream::Marks)]
+            .insert(name, value.to_be_bytes())
+            .map_err(|e| self.alarmed(e.into()))
+    }
+
+    /// Reads a mark.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn marked(&self, name: &str) -> Result<Option<u64>, JournalError> {
+        Ok(self.streams[index(Stream::Marks)].get(name)?.map(|v| decode_seq(&v)))
+    }
+
+    /// Removes a mark.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn unmark(&self, name: &str) -> Result<(), JournalError> {
+        Ok(self.streams[index(Stream::Marks)].remove(name)?)
+    }
+
+    /// Syncs to the disk if anything was written since.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        if self.dirty.swap(false, Ordering::Relaxed) {
+            self.db.persist(PersistMode::SyncData).map_err(|e| self.alarmed(e.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Size of a stream.
+    #[must_use]
+    pub fn depth(&self, stream: Stream) -> Depth {
+        let counter = &self.counters[index(stream)];
+        Depth {
+            entries: counter.entries.load(Ordering::Relaxed),
+            bytes: counter.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// When the oldest entry of a stream was made (Unix ms), from its sequence. None when it is empty.
+    #[must_use]
+    pub fn oldest_ms(&self, stream: Stream) -> Option<u64> {
+        let guard = self.streams[index(stream)].first_key_value()?;
+        guard.key().ok().map(|key| decode_seq(&key) >> 20)
+    }
+
+    /// Changes `journal.maxMegabytes` (in bytes).
+    pub fn set_max(&self, bytes: u64) {
+        self.max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What went wrong last; None when all is well.
+    #[must_use]
+    pub fn alarm(&self) -> Option<String> {
+        self.alarm.lock().ok().and_then(|alarm| alarm.clone())
+    }
+
+    /// Bytes on the disk.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.db.disk_space().unwrap_or(0)
+    }
+
+    fn alarmed(&self, error: JournalError) -> JournalError {
+        if let Ok(mut alarm) = self.alarm.lock() {
+            *alarm = Some(error.to_string());
+        }
+        error
+    }
+
+    fn count(&self, at: usize, entries: i64, bytes: i64) {
+        self.counters[at].entries.fetch_add(entries as u64, Ordering::Relaxed);
+        self.counters[at].bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+fn index(stream: Stream) -> usize {
+    STREAMS.iter().position(|(s, _)| *s == stream).unwrap_or(0)
+}
+
+fn decode_seq(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    if key.len() == 8 {
+        bytes.copy_from_slice(key);
+    }
+    u64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_in_order_after_a_reopening_and_removed_ones_do_not() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let journal = Journal::open(dir.path(), 1, 1 << 20).expect("new");
+        let seqs: Vec<u64> = (0..100).map(|_| journal.next_seq()).collect();
+        for seq in &seqs {
+            journal.append(Stream::Held, *seq, &seq.to_be_bytes()).expect("append");
+        }
+        journal.remove(Stream::Held, &[(seqs[3], 8)]).expect("one");
+        journal.remove(Stream::Held, &[(seqs[5], 8), (seqs[6], 8)]).expect("two");
+        journal.settle(seqs[0], b"settled!", b"s").expect("settle");
+        assert_eq!(journal.depth(Stream::Held).entries, 97);
+        drop(journal);
+        let journal = Journal::open(dir.path(), 1, 1 << 20).expect("again");
+        let back = journal.read(Stream::Held, 0, 1000, usize::MAX).expect("read");
+        assert_eq!(back.len(), 97);
+        assert_eq!(back[0], (seqs[0], b"settled!".to_vec()));
+        assert!(back.is_sorted_by_key(|(seq, _)| *seq));
+        assert!(journal.next_seq() > seqs[99], "the sequence goes on");
+        assert_eq!(journal.depth(Stream::Settled).entries, 1);
+    }
+
+    #[test]
+    fn a_full_journal_says_so_and_a_newer_format_is_left_alone() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let journal = Journal::open(dir.path(), 1, 10).expect("new");
+        journal.append(Stream::Events, 1, &[0; 11]).expect("first");
+        assert!(matches!(journal.append(Stream::Held, 2, &[0]), Err(JournalError::Full { .. })));
+        assert!(journal.alarm().is_some());
+        drop(journal);
+        std::fs::write(dir.path().join("FORMAT"), "2").expect("write");
+        assert!(matches!(Journal::open(dir.path(), 1, 10), Err(JournalError::Newer { .. })));
+    }
+}

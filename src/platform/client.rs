@@ -1,0 +1,284 @@
+//! HTTP to the platform: keep-alive, per-phase timeouts (never `timeout_global`, which would start a thread per request), problem+json.
+
+use std::io::Read as _;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use im_api::{Problem, routes};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+
+use crate::config::Config;
+
+/// Largest answer that is read.
+const ANSWER_MAX: u64 = 64 << 20;
+
+/// Why the platform gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// There is no platform to ask: not configured, or the embedded one is not up (yet).
+    #[error("{0}")]
+    Absent(String),
+    /// No connection, or it broke. The request may have been executed if `sent`.
+    #[error("{what} at {url}: {reason}")]
+    Transport {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        url: String,
+        /// The actual error.
+        reason: String,
+        /// Whether the request may have reached the platform.
+        sent: bool,
+    },
+    /// It answered with a problem.
+    #[error("the platform answered {} {}{}", .0.status, .0.title, .0.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
+    Problem(Box<Problem>),
+    /// It answered something that is not in the contract.
+    #[error("the platform answered {status} with something that is not in the contract: {reason}")]
+    Malformed {
+        /// HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl PlatformError {
+    /// Whether the request may have been executed although no usable answer came.
+    #[must_use]
+    pub fn maybe_executed(&self) -> bool {
+        match self {
+            PlatformError::Absent(_) => false,
+            PlatformError::Transport { sent, .. } => *sent,
+            PlatformError::Problem(problem) => problem.status >= 500,
+            PlatformError::Malformed { .. } => true,
+        }
+    }
+
+    /// Whether it is the platform's health that is in question (the breaker counts it), not this one request.
+    #[must_use]
+    pub fn platform_is_ill(&self) -> bool {
+        match self {
+            PlatformError::Absent(_) | PlatformError::Transport { .. } | PlatformError::Malformed { .. } => {
+                true
+            }
+            PlatformError::Problem(problem) => problem.status >= 500 || self.refused_credential(),
+        }
+    }
+
+    /// 401 or 403: asking again does not help.
+    #[must_use]
+    pub fn refused_credential(&self) -> bool {
+        matches!(self, PlatformError::Problem(problem) if matches!(problem.status, 401 | 403))
+    }
+
+    /// Whether it is a problem of this type.
+    #[must_use]
+    pub fn is(&self, kind: &str) -> bool {
+        matches!(self, PlatformError::Problem(problem) if problem.kind == kind)
+    }
+}
+
+/// Where the platform is and how to get in.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Base URL without a slash at the end.
+    pub url: String,
+    /// Bearer token.
+    pub token: String,
+}
+
+struct Connected {
+    target: Target,
+    agent: ureq::Agent,
+}
+
+/// The one connection pool to the platform. Cheap to share; the target can be exchanged at any time.
+pub struct Client {
+    connected: RwLock<Result<Arc<Connected>, String>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Client { connected: RwLock::new(Err("no module is in mirror or decide mode".into())) }
+    }
+}
+
+impl Client {
+    /// From now on this platform is asked.
+    ///
+    /// # Errors
+    /// When the CA file or the proxy cannot be used; says which and why.
+    pub fn connect(&self, target: Target, config: &Config) -> Result<(), String> {
+        let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent }));
+        let error = result.as_ref().err().cloned();
+        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = result;
+        error.map_or(Ok(()), Err)
+    }
+
+    /// From now on nobody is asked; `why` is what callers get.
+    pub fn disconnect(&self, why: &str) {
+        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Err(why.to_owned());
+    }
+
+    /// Base URL, if there is one.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.as_ref().ok().map(|c| c.target.url.clone())
+    }
+
+    /// Sends a request and reads its JSON answer.
+    ///
+    /// # Errors
+    /// See [`PlatformError`].
+    pub fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&[u8]>,
+        key: Option<&str>,
+    ) -> Result<T, PlatformError> {
+        self.send(method, path, body, key, "application/json")
+    }
+
+    /// As [`Client::call`] with a value to serialise as the body.
+    ///
+    /// # Errors
+    /// See [`PlatformError`].
+    pub fn json<B: Serialize, T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &B,
+        key: Option<&str>,
+    ) -> Result<T, PlatformError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|e| PlatformError::Malformed { status: 0, reason: format!("our own request: {e}") })?;
+        self.call(method, path, Some(&body), key)
+    }
+
+    /// As [`Client::call`] with a content type.
+    ///
+    /// # Errors
+    /// See [`PlatformError`].
+    pub fn send<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&[u8]>,
+        key: Option<&str>,
+        content_type: &str,
+    ) -> Result<T, PlatformError> {
+        let connected = self
+            .connected
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(Arc::clone)
+            .map_err(|why| PlatformError::Absent(why.clone()))?;
+        let url = format!("{}{path}", connected.target.url);
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("authorization", format!("Bearer {}", connected.target.token))
+            .header("accept", "application/json, application/problem+json");
+        if body.is_some() {
+            request = request.header("content-type", content_type);
+        }
+        if let Some(key) = key {
+            request = request.header(routes::IDEMPOTENCY_KEY, key);
+        }
+        let transport = |e: ureq::Error| {
+            let sent = !matches!(
+                e,
+                ureq::Error::HostNotFound
+                    | ureq::Error::BadUri(_)
+                    | ureq::Error::ConnectionFailed
+                    | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+            ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+            PlatformError::Transport {
+                what: method,
+                url: connected.target.url.clone(),
+                reason: e.to_string(),
+                sent,
+            }
+        };
+        let request = request
+            .body(body.unwrap_or_default())
+            .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
+        let mut response = connected.agent.run(request).map_err(transport)?;
+        let status = response.status().as_u16();
+        let mut bytes = Vec::new();
+        response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_MAX)
+            .reader()
+            .read_to_end(&mut bytes)
+            .map_err(|e| transport(ureq::Error::Io(e)))?;
+        if !(200..300).contains(&status) {
+            return Err(match serde_json::from_slice::<Problem>(&bytes) {
+                Ok(problem) => PlatformError::Problem(Box::new(problem)),
+                Err(_) => PlatformError::Problem(Box::new(Problem {
+                    kind: "about:blank".into(),
+                    title: response.status().canonical_reason().unwrap_or("error").into(),
+                    status,
+                    detail: Some("no problem+json in the answer; is this really a platform?".into()),
+                    pointer: None,
+                    condition: None,
+                })),
+            });
+        }
+        let bytes = if bytes.is_empty() { b"null" } else { &bytes[..] };
+        serde_json::from_slice(bytes).map_err(|e| PlatformError::Malformed { status, reason: e.to_string() })
+    }
+}
+
+fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
+    let ms = |ms: u64| Some(Duration::from_millis(ms));
+    let mut builder = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .user_agent(concat!("cloudbridge/", env!("CARGO_PKG_VERSION")))
+        .max_idle_connections(64)
+        .max_idle_connections_per_host(64)
+        .timeout_connect(ms(config.connect_ms))
+        .timeout_send_request(ms(config.timeout_ms))
+        .timeout_send_body(ms(config.timeout_ms))
+        .timeout_recv_response(ms(config.timeout_ms))
+        .timeout_recv_body(ms(config.timeout_ms))
+        // The environment's proxy variables belong to the server, not to us; loopback never goes through a proxy.
+        .proxy(None);
+    if let Some(proxy) = config.proxy.as_ref().filter(|_| config.url.is_some()) {
+        let proxy =
+            ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
+        builder = builder.proxy(Some(proxy));
+    }
+    if let Some(path) = config.ca_file.as_ref().filter(|_| target.url.starts_with("https:")) {
+        let wrong = |e: &dyn std::fmt::Display| format!("platform.caFile {path} cannot be used: {e}");
+        let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
+        let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+                Ok(_) => None,
+                Err(e) => Some(Err(e)),
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|e| wrong(&e))?;
+        if certificates.is_empty() {
+            return Err(wrong(&"no certificate in it"));
+        }
+        builder = builder
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build());
+    }
+    Ok(builder.build().new_agent())
+}

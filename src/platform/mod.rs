@@ -1,0 +1,10 @@
+//! The client side of the platform: HTTP, the circuit breaker, the embedded child process.
+//!
+//! Leaves out: what is asked and why (modules), when to try again (the host's threads).
+
+pub mod breaker;
+pub mod client;
+pub mod embedded;
+
+pub use breaker::Breaker;
+pub use client::{Client, PlatformError, Target};
