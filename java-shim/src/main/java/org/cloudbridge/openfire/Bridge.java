@@ -10,6 +10,7 @@ package org.cloudbridge.openfire;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayDeque;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.Map;
 
@@ -18,12 +19,14 @@ import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
+import org.jivesoftware.openfire.session.ClientSession;
 import org.jivesoftware.openfire.user.PresenceEventDispatcher;
 import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.openfire.user.UserNotFoundException;
 import org.jivesoftware.util.PropertyEventDispatcher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.xmpp.packet.JID;
 
 /** One start of the host with everything around it. */
 final class Bridge {
@@ -98,7 +101,7 @@ final class Bridge {
             watch.wanted(table.sessions);
             gate.filter(table);
         };
-        Delivery delivery = new Delivery(domain, server.getPacketRouter(), SessionManager.getInstance(), watch, offline);
+        Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions(), watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
@@ -173,6 +176,21 @@ final class Bridge {
             @Override
             public boolean isHere(String bareJid) {
                 return watch.isHere(bareJid);
+            }
+        };
+    }
+
+    private static Delivery.Sessions sessions() {
+        final SessionManager manager = SessionManager.getInstance();
+        return new Delivery.Sessions() {
+            @Override
+            public ClientSession get(JID fullJid) {
+                return manager.getSession(fullJid);
+            }
+
+            @Override
+            public Collection<ClientSession> available(String node) {
+                return manager.getSessions(node);
             }
         };
     }

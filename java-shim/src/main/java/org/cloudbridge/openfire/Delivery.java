@@ -9,10 +9,11 @@
  */
 package org.cloudbridge.openfire;
 
+import java.util.Collection;
+
 import org.dom4j.Attribute;
 import org.dom4j.Element;
 import org.jivesoftware.openfire.PacketRouter;
-import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.session.ClientSession;
 import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
@@ -37,6 +38,15 @@ final class Delivery {
         }
     }
 
+    /** The sessions of this server's users, as Openfire's SessionManager gives them. */
+    interface Sessions {
+        /** The session with this full JID, available or not; null if there is none. */
+        ClientSession get(JID fullJid);
+
+        /** The available sessions of a user; may contain nulls (one that has just left). */
+        Collection<ClientSession> available(String node);
+    }
+
     private enum Reach { DIRECT, AS_BARE, CONNECTING, GONE }
 
     private static final int CLOSING_SENDER_TRIES = 50;
@@ -44,11 +54,11 @@ final class Delivery {
 
     private final String domain;
     private final PacketRouter router;
-    private final SessionManager sessions;
+    private final Sessions sessions;
     private final SessionWatch watch;
     private final OfflineWatch offline;
 
-    Delivery(String domain, PacketRouter router, SessionManager sessions, SessionWatch watch, OfflineWatch offline) {
+    Delivery(String domain, PacketRouter router, Sessions sessions, SessionWatch watch, OfflineWatch offline) {
         this.domain = domain;
         this.router = router;
         this.sessions = sessions;
@@ -101,7 +111,7 @@ final class Delivery {
 
     /** Gives the message to this session and to nobody else. */
     Result handOver(PumpThread thread, String fullJid, Message message) {
-        ClientSession session = sessions.getSession(new JID(fullJid));
+        ClientSession session = sessions.get(new JID(fullJid));
         if (session == null || isClosed(session) || !isAvailable(session)) {
             return Result.GONE;
         }
@@ -131,7 +141,7 @@ final class Delivery {
         if (from == null || from.getNode() == null || !domain.equals(from.getDomain()) || !Stanzas.isCarbonWorthy(element)) {
             return;
         }
-        for (ClientSession session : sessions.getSessions(from.getNode())) {
+        for (ClientSession session : sessions.available(from.getNode())) {
             if (session != null && !from.equals(session.getAddress()) && isAvailable(session) && session.isMessageCarbonsEnabled()) {
                 session.process(Stanzas.sentCarbon(element, from, session.getAddress()));
             }
@@ -140,7 +150,7 @@ final class Delivery {
 
     /** Tells the sender that its message was refused. */
     Result refuse(Message original, String type, String condition, String text) {
-        ClientSession session = sessions.getSession(original.getFrom());
+        ClientSession session = sessions.get(original.getFrom());
         if (session == null) {
             return new Result(Frame.OUTCOME_OK, "no session");
         }
@@ -159,7 +169,7 @@ final class Delivery {
         }
         boolean full = !self && to.getResource() != null;
         if (full) {
-            ClientSession session = sessions.getSession(to);
+            ClientSession session = sessions.get(to);
             if (session != null && isAvailable(session)) {
                 return Reach.DIRECT;
             }
@@ -168,7 +178,7 @@ final class Delivery {
                 return session != null && watch.isConnecting(to.toBareJID()) ? Reach.CONNECTING : Reach.GONE;
             }
         }
-        for (ClientSession session : sessions.getSessions(to.getNode())) {
+        for (ClientSession session : sessions.available(to.getNode())) {
             // Not initialised: in the middle of its login, when the bare JID still means the offline store.
             if (session != null && isAvailable(session) && session.getPresence().getPriority() >= 0 && session.isInitialized()) {
                 return full ? Reach.AS_BARE : Reach.DIRECT;
@@ -214,7 +224,7 @@ final class Delivery {
     }
 
     private boolean isOrphan(JID from) {
-        return from != null && from.getNode() != null && domain.equals(from.getDomain()) && sessions.getSession(from) == null;
+        return from != null && from.getNode() != null && domain.equals(from.getDomain()) && sessions.get(from) == null;
     }
 
     private static boolean isAvailable(ClientSession session) {
