@@ -8,11 +8,12 @@ package org.cloudbridge.openfire;
 
 /** An immutable filter table; a new frame makes a new one. */
 final class FilterTable {
+    private static final String ANY = "*";
+    private static final String IQ = "iq";
+    private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
+
     /** Nothing is looked at: what holds until the host has said otherwise, and after it has stopped. */
     static final FilterTable NOTHING = new FilterTable(new Row[0], false);
-
-    private static final String ANY = "*";
-    private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
 
     /** One row as the host sent it. */
     static final class Row {
@@ -33,7 +34,8 @@ final class FilterTable {
         }
 
         private boolean matches(String wantedKind, String type, String wantedNamespace) {
-            if (!kind.equals(wantedKind) || !(ANY.equals(namespace) || namespace.equals(wantedNamespace))) {
+            // Only IQs are told apart by the namespace of their child.
+            if (!kind.equals(wantedKind) || IQ.equals(kind) && !ANY.equals(namespace) && !namespace.equals(wantedNamespace)) {
                 return false;
             }
             for (String one : types) {

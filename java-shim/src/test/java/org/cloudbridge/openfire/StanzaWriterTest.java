@@ -32,7 +32,6 @@ public class StanzaWriterTest {
         "<message id='&quot;&lt;&amp;&gt;&apos;'/>",
         "<message><body>\u00e9\u00df\u4f60\u597d \ud83d\ude00\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67</body></message>",
         "<message><body>line\nfeed\ttab</body></message>",
-        "<message id='line&#10;feed&#9;tab'/>",
         "<message><body>carriage&#13;return</body></message>",
         "<message><body></body></message>",
         "<message><body> leading and trailing </body></message>",
@@ -80,6 +79,14 @@ public class StanzaWriterTest {
         adjacent.addElement("body").addText("one").addText("").addCDATA("two").addEntity("lt", "three");
         writer.write(adjacent);
         assertTrue(text(writer).contains("<body>onetwothree</body>"));
+    }
+
+    /** dom4j writes these raw, and a parser then reads spaces. */
+    @Test
+    public void lineBreaksSurviveInAttributes() throws Exception {
+        StanzaWriter writer = new StanzaWriter();
+        writer.write(DocumentHelper.parseText("<message id='line&#10;feed&#9;tab&#13;return'/>").getRootElement());
+        assertEquals("({jabber:client}message{{null}id=line\nfeed\ttab\rreturn})", tree(bytes(writer)));
     }
 
     @Test
@@ -142,7 +149,9 @@ public class StanzaWriterTest {
 
     /** A canonical text of the parsed tree. */
     static String tree(byte[] xml) throws Exception {
-        DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
+        // The JDK's own; Openfire 4.2.0 brings an old Xerces that does not work with today's DOM.
+        DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance(
+            "com.sun.org.apache.xerces.internal.jaxp.DocumentBuilderFactoryImpl", null);
         factory.setNamespaceAware(true);
         factory.setCoalescing(true);
         StringBuilder out = new StringBuilder();
