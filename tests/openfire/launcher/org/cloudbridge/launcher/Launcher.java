@@ -16,6 +16,7 @@ import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.container.PluginManagerListener;
 import org.jivesoftware.openfire.user.UserAlreadyExistsException;
 import org.jivesoftware.openfire.user.UserManager;
+import org.logicalcobwebs.proxool.ProxoolFacade;
 
 /**
  * Runs one Openfire in a home directory that it makes itself, and lets whoever started it steer it over stdin.
@@ -45,6 +46,8 @@ public final class Launcher {
             LaunchFile launch = LaunchFile.read(Paths.get(args[0]));
             Home home = Home.open(launch);
             System.setProperty("openfireHome", home.directory().toString());
+            // The pool closes the database when the JVM begins to end, under the feet of Openfire's own shutdown.
+            ProxoolFacade.disableShutdownHook();
             new XMPPServer();
             awaitFirstPluginScan();
             LoaderWatch.start("cloudbridge");

@@ -1,0 +1,303 @@
+package org.cloudbridge.suite;
+
+import java.io.FilterReader;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.CharBuffer;
+import java.security.cert.X509Certificate;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import javax.net.ssl.X509TrustManager;
+import org.jivesoftware.smack.ConnectionConfiguration.SecurityMode;
+import org.jivesoftware.smack.SmackConfiguration;
+import org.jivesoftware.smack.packet.ExtensionElement;
+import org.jivesoftware.smack.packet.IQ;
+import org.jivesoftware.smack.packet.Message;
+import org.jivesoftware.smack.packet.MessageBuilder;
+import org.jivesoftware.smack.packet.Nonza;
+import org.jivesoftware.smack.packet.Presence;
+import org.jivesoftware.smack.packet.PresenceBuilder;
+import org.jivesoftware.smack.packet.StanzaBuilder;
+import org.jivesoftware.smack.packet.XmlEnvironment;
+import org.jivesoftware.smack.tcp.XMPPTCPConnection;
+import org.jivesoftware.smack.tcp.XMPPTCPConnectionConfiguration;
+import org.jivesoftware.smackx.carbons.CarbonManager;
+import org.jivesoftware.smackx.ping.packet.Ping;
+
+/**
+ * An ordinary XMPP client (Smack, STARTTLS, SCRAM) whose inbox holds what the server really sent, character by
+ * character. What it sends is payload as text, so that tests say exactly what goes out.
+ */
+final class Client implements AutoCloseable {
+
+    static final int REPLY_MILLIS = 30_000;
+
+    private static final Logger SMACK = Logger.getLogger("org.jivesoftware.smack");
+
+    static {
+        SmackConfiguration.setDefaultReplyTimeout(REPLY_MILLIS);
+        // Smack reports each connection that a test cuts.
+        SMACK.setLevel(Level.OFF);
+    }
+
+    private static final AtomicInteger IDS = new AtomicInteger();
+
+    final String user;
+    final Inbox inbox;
+
+    private final XMPPTCPConnection connection;
+
+    private Client(Server server, String user, String resource, boolean acks) throws Exception {
+        this.user = user;
+        this.inbox = new Inbox(user + "/" + resource);
+        StanzaSplitter splitter = new StanzaSplitter(text -> inbox.add(Xml.stanza(text)));
+        XMPPTCPConnectionConfiguration configuration = XMPPTCPConnectionConfiguration.builder()
+                .setXmppDomain(server.domain())
+                .setHostAddress(InetAddress.getByName("127.0.0.1"))
+                .setPort(server.xmppPort())
+                .setUsernameAndPassword(user, Server.password(user))
+                .setResource(resource)
+                .setSecurityMode(SecurityMode.required)
+                .setCustomX509TrustManager(new TrustAll())
+                .setHostnameVerifier((name, session) -> true)
+                .setSendPresence(false)
+                .build();
+        connection = new TappedConnection(configuration, splitter);
+        connection.setUseStreamManagement(acks);
+        connection.setUseStreamManagementResumption(false);
+    }
+
+    /** Logs in and sends initial presence. */
+    static Client online(Server server, String user, String resource) throws Exception {
+        Client client = loggedIn(server, user, resource);
+        client.available();
+        return client;
+    }
+
+    /** Logs in without presence: the session exists, the user is not online yet. */
+    static Client loggedIn(Server server, String user, String resource) throws Exception {
+        return connect(new Client(server, user, resource, false));
+    }
+
+    /** Logs in with XEP-0198 on, so that it is known which of its stanzas the server took. */
+    static Client withAcks(Server server, String user, String resource) throws Exception {
+        Client client = connect(new Client(server, user, resource, true));
+        client.available();
+        return client;
+    }
+
+    private static Client connect(Client client) throws Exception {
+        client.connection.connect().login();
+        return client;
+    }
+
+    /** Tells which messages the server has taken, by id; needs {@link #withAcks}. */
+    void onAcknowledged(Consumer<String> ids) {
+        connection.addStanzaAcknowledgedListener(stanza -> ids.accept(stanza.getStanzaId()));
+    }
+
+    void requestAck() throws Exception {
+        connection.requestSmAcknowledgement();
+    }
+
+    String fullJid() {
+        return connection.getUser().toString();
+    }
+
+    String bareJid() {
+        return connection.getUser().asBareJid().toString();
+    }
+
+    boolean connected() {
+        return connection.isConnected();
+    }
+
+    /** Sends a chat message with a body and gives its id. */
+    String chat(String to, String body) throws Exception {
+        return send(to, "chat", "<body>" + escape(body) + "</body>");
+    }
+
+    /** Sends a message with this payload and gives its id, which no other message of the run has. */
+    String send(String to, String type, String payload) throws Exception {
+        String id = newId();
+        send(id, to, type, payload);
+        return id;
+    }
+
+    static String newId() {
+        return "m" + IDS.incrementAndGet();
+    }
+
+    void send(String id, String to, String type, String payload) throws Exception {
+        MessageBuilder message = StanzaBuilder.buildMessage(id).to(to).ofType(Message.Type.fromString(type));
+        connection.sendStanza(message.addExtension(new Raw(payload)).build());
+    }
+
+    void available() throws Exception {
+        presence(0, null);
+    }
+
+    void presence(int priority, Presence.Mode show) throws Exception {
+        PresenceBuilder presence = StanzaBuilder.buildPresence().ofType(Presence.Type.available).setPriority(priority);
+        if (show != null) {
+            presence.setMode(show);
+        }
+        connection.sendStanza(presence.build());
+        ping();
+    }
+
+    void unavailable() throws Exception {
+        connection.sendStanza(StanzaBuilder.buildPresence().ofType(Presence.Type.unavailable).build());
+        ping();
+    }
+
+    /** Returns when the server has read everything that was sent before. */
+    void ping() throws Exception {
+        Ping ping = new Ping(connection.getXMPPServiceDomain());
+        IQ answer = connection.sendIqRequestAndWaitForResponse(ping);
+        Check.that(answer.getType() == IQ.Type.result, "the server answers a ping");
+    }
+
+    /** Sends an IQ (to the own account when {@code to} is empty), waits for its result and gives it. */
+    Xml request(String type, String to, String payload) throws Exception {
+        String id = newId();
+        String address = to.isEmpty() ? "" : " to='" + to + "'";
+        raw("<iq id='" + id + "' type='" + type + "'" + address + ">" + payload + "</iq>");
+        Xml answer = inbox.await("an answer to " + payload, s -> s.name().equals("iq") && s.id().equals(id));
+        Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
+        return answer;
+    }
+
+    /** Sends text as it is, outside of XEP-0198's count. */
+    void raw(String xml) throws Exception {
+        connection.sendNonza(new RawNonza(xml));
+    }
+
+    void enableCarbons() throws Exception {
+        CarbonManager.getInstanceFor(connection).enableCarbons();
+    }
+
+    /** Ends the stream in order. */
+    void disconnect() {
+        connection.disconnect();
+    }
+
+    /** The network is gone: no unavailable presence, no end of stream. */
+    void cut() {
+        connection.instantShutdown();
+    }
+
+    @Override
+    public void close() {
+        connection.instantShutdown();
+    }
+
+    static String escape(String text) {
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
+    }
+
+    /** Payload as it is written. */
+    private static final class Raw implements ExtensionElement {
+
+        private final String xml;
+
+        Raw(String xml) {
+            this.xml = xml;
+        }
+
+        @Override
+        public String getNamespace() {
+            return "raw";
+        }
+
+        @Override
+        public String getElementName() {
+            return "raw";
+        }
+
+        @Override
+        public CharSequence toXML(XmlEnvironment environment) {
+            return xml;
+        }
+    }
+
+    /** A whole stanza as it is written. */
+    private static final class RawNonza implements Nonza {
+
+        private final String xml;
+
+        RawNonza(String xml) {
+            this.xml = xml;
+        }
+
+        @Override
+        public String getNamespace() {
+            return "raw";
+        }
+
+        @Override
+        public String getElementName() {
+            return "raw";
+        }
+
+        @Override
+        public CharSequence toXML(XmlEnvironment environment) {
+            return xml;
+        }
+    }
+
+    /** Hears what comes in before Smack parses it (Smack's debugger hears it only after its pretty printer). */
+    private static final class TappedConnection extends XMPPTCPConnection {
+
+        private final StanzaSplitter splitter;
+
+        TappedConnection(XMPPTCPConnectionConfiguration configuration, StanzaSplitter splitter) {
+            super(configuration);
+            this.splitter = splitter;
+        }
+
+        /** Called whenever the stream has a new reader: at first, and when TLS has begun. */
+        @Override
+        protected void initDebugger() {
+            reader = new FilterReader(reader) {
+
+                @Override
+                public int read() throws IOException {
+                    int c = in.read();
+                    if (c >= 0) {
+                        splitter.accept(String.valueOf((char) c));
+                    }
+                    return c;
+                }
+
+                @Override
+                public int read(char[] buffer, int offset, int length) throws IOException {
+                    int n = in.read(buffer, offset, length);
+                    if (n > 0) {
+                        splitter.accept(CharBuffer.wrap(buffer, offset, n));
+                    }
+                    return n;
+                }
+            };
+        }
+    }
+
+    /** The server's certificate is its own. */
+    private static final class TrustAll implements X509TrustManager {
+
+        @Override
+        public void checkClientTrusted(X509Certificate[] chain, String type) {
+        }
+
+        @Override
+        public void checkServerTrusted(X509Certificate[] chain, String type) {
+        }
+
+        @Override
+        public X509Certificate[] getAcceptedIssuers() {
+            return new X509Certificate[0];
+        }
+    }
+}

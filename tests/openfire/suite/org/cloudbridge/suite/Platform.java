@@ -1,0 +1,105 @@
+package org.cloudbridge.suite;
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * The real reference platform, started by the suite instead of by the bridge, so that tests can put a proxy in front of
+ * it and ask it what it knows.
+ */
+final class Platform {
+
+    static final String TOKEN = "suite-token-0123456789abcdef";
+
+    private static final HttpClient HTTP = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+    private final World world;
+    private final Path data;
+    private Process process;
+    private int port;
+
+    Platform(World world, Path data) {
+        this.world = world;
+        this.data = data;
+    }
+
+    /** Starts it, again on the same data after a kill; the port is new each time. */
+    void start() throws Exception {
+        Files.createDirectories(data);
+        process = Processes.track(new ProcessBuilder(world.need(world.platform).toString(), "serve", "--embedded",
+                "--data", data.toString())
+                .redirectError(ProcessBuilder.Redirect.appendTo(data.resolveSibling("platform.log").toFile())).start());
+        OutputStream stdin = process.getOutputStream();
+        stdin.write(("{\"token\":\"" + TOKEN + "\"}\n").getBytes(StandardCharsets.UTF_8));
+        stdin.flush();
+        BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        String line = out.readLine();
+        Check.that(line != null, "the platform started; see " + data.resolveSibling("platform.log"));
+        port = (int) Json.parse(line).get("port").number();
+    }
+
+    int port() {
+        return port;
+    }
+
+    /** kill -9. */
+    void kill() throws Exception {
+        process.destroyForcibly();
+        process.waitFor();
+    }
+
+    /** Ends its stdin, on which it ends by itself. */
+    void stop() throws Exception {
+        if (process != null && process.isAlive()) {
+            process.getOutputStream().close();
+            Check.that(Processes.ended(process.toHandle(), 20), "the platform ends when its stdin does");
+        }
+    }
+
+    Json.Value get(String path) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                .header("authorization", "Bearer " + TOKEN).timeout(Duration.ofSeconds(30)).build();
+        HttpResponse<String> answer = HTTP.send(request, HttpResponse.BodyHandlers.ofString());
+        Check.equal(200, answer.statusCode(), "status of GET " + path + "; it said: " + answer.body());
+        return Json.parse(answer.body());
+    }
+
+    /** Whether a message to this user would be delivered now, not stored. */
+    boolean reachable(String bareJid) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(
+                URI.create("http://127.0.0.1:" + port + "/v1/state/" + encode(bareJid)))
+                .header("authorization", "Bearer " + TOKEN).timeout(Duration.ofSeconds(30)).build();
+        HttpResponse<String> answer = HTTP.send(request, HttpResponse.BodyHandlers.ofString());
+        return answer.statusCode() == 200 && Json.parse(answer.body()).get("reachable").isTrue();
+    }
+
+    /** How many messages between the two have this status at the platform: pending, delivered, handed_over, refused. */
+    int count(String user, String with, String status) throws Exception {
+        int found = 0;
+        String before = "";
+        do {
+            Json.Value page = get("/v1/messages?limit=200&user=" + encode(user) + "&with=" + encode(with) + before);
+            for (Json.Value item : page.get("items").list()) {
+                if (item.get("status").text().equals(status)) {
+                    found++;
+                }
+            }
+            before = page.get("next").present() ? "&before=" + encode(page.get("next").text()) : "";
+        } while (!before.isEmpty());
+        return found;
+    }
+
+    private static String encode(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8);
+    }
+}

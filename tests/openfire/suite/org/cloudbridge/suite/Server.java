@@ -1,0 +1,314 @@
+package org.cloudbridge.suite;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStreamWriter;
+import java.io.Writer;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * One Openfire: a home directory and, while it runs, a process. It can be stopped, killed and started again on the same
+ * home; ports change with every start.
+ */
+final class Server {
+
+    private static final String DOMAIN = "verona.example";
+    private static final int BOOT_SECONDS = 120;
+    private static final int COMMAND_SECONDS = 60;
+    private static final int PORT_TAKEN = 75;
+    private static final String PAGE = "/plugins/cloudbridge/cloudbridge-settings.jsp";
+    private static final HttpClient HTTP = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+    /** What a test server logs at level ERROR without anybody's fault. */
+    private static final Pattern HARMLESS = Pattern.compile("java\\.io\\.IOException: Connection reset by peer"
+            // Openfire's update thread sleeps for its first five seconds and reports being woken by a stop.
+            + "|UpdateManager.*sleep interrupted");
+
+    private final World world;
+    private final Path home;
+    private final Path console;
+    private final List<String> users = new ArrayList<>();
+    private final Map<String, String> properties = new LinkedHashMap<>();
+    private final List<String> jvm = new ArrayList<>();
+    private Path java;
+    private Path jar;
+
+    private Process process;
+    private Writer commands;
+    private BlockingQueue<String> answers;
+    private int xmppPort;
+    private int adminPort;
+
+    Server(World world, String name) {
+        this.world = world;
+        this.home = world.homes.resolve(name);
+        this.console = home.resolve("console.log");
+        this.java = world.java;
+    }
+
+    // What it is started with -----------------------------------------------------------------------------------------
+
+    Server users(String... names) {
+        users.addAll(List.of(names));
+        return this;
+    }
+
+    /** A property of the bridge, without its prefix. Set before a start it is a row in Openfire's database. */
+    Server set(String key, Object value) {
+        properties.put("plugin.cloudbridge." + key, String.valueOf(value));
+        return this;
+    }
+
+    Server openfireProperty(String key, Object value) {
+        properties.put(key, String.valueOf(value));
+        return this;
+    }
+
+    /** With the plugin in place at the first start. */
+    Server plugin() {
+        jar = world.need(world.jar);
+        return this;
+    }
+
+    Server jvm(String... options) {
+        jvm.addAll(List.of(options));
+        return this;
+    }
+
+    Server java(Path home) {
+        java = home;
+        return this;
+    }
+
+    // Its life --------------------------------------------------------------------------------------------------------
+
+    Server start() throws Exception {
+        for (int attempt = 0; attempt < 3; attempt++) {
+            if (tryStart()) {
+                jar = null;
+                return this;
+            }
+        }
+        throw new AssertionError("no free ports, three times");
+    }
+
+    private boolean tryStart() throws Exception {
+        Files.createDirectories(home);
+        Path launch = home.resolve("launch");
+        Files.write(launch, launchFile(), StandardCharsets.UTF_8);
+        List<String> command = new ArrayList<>();
+        command.add(java.resolve("bin/java").toString());
+        command.addAll(List.of("--add-opens", "java.base/java.lang=ALL-UNNAMED", "-Djava.awt.headless=true",
+                "-Dcloudbridge.test=true", "-Xmx512m", "-XX:+UseSerialGC"));
+        if (!java.equals(world.java)) {
+            command.add("--enable-native-access=ALL-UNNAMED");
+        }
+        command.addAll(jvm);
+        command.addAll(List.of("-cp", world.openfire.resolve("launcher") + ":" + world.openfire.resolve("lib") + "/*",
+                "org.jivesoftware.openfire.starter.ServerStarter", launch.toString()));
+        process = Processes.track(new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.appendTo(console.toFile())).start());
+        commands = new OutputStreamWriter(process.getOutputStream(), StandardCharsets.UTF_8);
+        answers = new LinkedBlockingQueue<>();
+        listen(process, answers);
+        String first = answers.poll(BOOT_SECONDS, TimeUnit.SECONDS);
+        if (first == null || !first.startsWith("ready ")) {
+            Processes.kill(process.toHandle());
+            process.waitFor();
+            if (process.exitValue() == PORT_TAKEN) {
+                return false;
+            }
+            throw new AssertionError("Openfire did not start: " + first + "; see " + console);
+        }
+        xmppPort = fact(first, "xmpp");
+        adminPort = fact(first, "admin");
+        return true;
+    }
+
+    private List<String> launchFile() {
+        List<String> lines = new ArrayList<>(List.of("home=" + home,
+                "schema=" + world.root.resolve("tests/openfire/home/openfire_hsqldb.sql"),
+                "security=" + world.openfire.resolve("security"), "domain=" + DOMAIN));
+        if (jar != null) {
+            lines.add("jar=" + jar);
+        }
+        users.forEach(user -> lines.add("user." + user + "=" + password(user)));
+        properties.forEach((key, value) -> lines.add("property." + key + "=" + value));
+        return lines;
+    }
+
+    /** Sorts the launcher's lines from what the JVM itself prints (-Xcheck:jni writes to stdout). */
+    private void listen(Process process, BlockingQueue<String> answers) {
+        Thread thread = new Thread(() -> {
+            try (BufferedReader out = new BufferedReader(
+                    new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+                for (String line = out.readLine(); line != null; line = out.readLine()) {
+                    if (line.startsWith("@ ")) {
+                        answers.add(line.substring(2));
+                    } else {
+                        Files.write(console, List.of(line), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+                    }
+                }
+            } catch (IOException e) {
+                // The process is gone.
+            }
+            answers.add("error the server has ended");
+        }, "server-output");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private static int fact(String line, String name) {
+        for (String word : line.split(" ")) {
+            if (word.startsWith(name + "=")) {
+                return Integer.parseInt(word.substring(name.length() + 1));
+            }
+        }
+        throw new AssertionError("no " + name + " in " + line);
+    }
+
+    boolean running() {
+        return process != null && process.isAlive();
+    }
+
+    /** Shuts down in order and waits. */
+    void stop() throws Exception {
+        terminate();
+        awaitEnd(90);
+    }
+
+    /** SIGTERM. */
+    void terminate() {
+        process.destroy();
+    }
+
+    void awaitEnd(int seconds) throws Exception {
+        if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
+            throw new AssertionError("the server did not end within " + seconds + " s");
+        }
+    }
+
+    /** kill -9 of the server's process alone; what becomes of the platform is the product's business. */
+    void kill() throws Exception {
+        process.destroyForcibly();
+        awaitEnd(30);
+    }
+
+    void restart() throws Exception {
+        stop();
+        start();
+    }
+
+    // Looking in ------------------------------------------------------------------------------------------------------
+
+    String domain() {
+        return DOMAIN;
+    }
+
+    static String password(String user) {
+        return user + "-secret";
+    }
+
+    String jid(String user) {
+        return user + "@" + DOMAIN;
+    }
+
+    int xmppPort() {
+        return xmppPort;
+    }
+
+    Path home() {
+        return home;
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** Has the launcher do something; see its class Commands. */
+    synchronized String command(String line) throws Exception {
+        return command(line, COMMAND_SECONDS);
+    }
+
+    synchronized String command(String line, int seconds) throws Exception {
+        commands.write(line + "\n");
+        commands.flush();
+        String answer = answers.poll(seconds, TimeUnit.SECONDS);
+        if (answer == null || !answer.startsWith("ok")) {
+            throw new AssertionError("the server's answer to \"" + line + "\": " + answer);
+        }
+        return answer.substring(2).trim();
+    }
+
+    /** Changes a setting of the bridge in the running server. */
+    void change(String key, Object value) throws Exception {
+        command("property plugin.cloudbridge." + key + " " + value);
+    }
+
+    void replaceJar() throws Exception {
+        Check.equal("true", command("replace " + world.jar), "the new jar was installed");
+    }
+
+    /** What Openfire's own offline store holds for a user. */
+    int storedByOpenfire(String user) throws Exception {
+        return Integer.parseInt(command("offline " + user));
+    }
+
+    /** The embedded platform's process, or null. */
+    ProcessHandle platform() {
+        return process.descendants()
+                .filter(child -> child.info().command().map(name -> name.contains("im-platform")).orElse(false))
+                .findFirst().orElse(null);
+    }
+
+    HttpResponse<String> page(String query) throws Exception {
+        URI uri = URI.create("http://127.0.0.1:" + adminPort + PAGE + query);
+        HttpRequest request = HttpRequest.newBuilder(uri).timeout(Duration.ofSeconds(30)).build();
+        return HTTP.send(request, HttpResponse.BodyHandlers.ofString());
+    }
+
+    /** The status that the page shows, as JSON. */
+    Json.Value status() throws Exception {
+        HttpResponse<String> answer = page("?json");
+        Check.equal(200, answer.statusCode(), "status of the status page; it said: " + answer.body());
+        return Json.parse(answer.body());
+    }
+
+    String log() throws IOException {
+        Path file = home.resolve("logs/openfire.log");
+        return Files.exists(file) ? new String(Files.readAllBytes(file), StandardCharsets.UTF_8) : "";
+    }
+
+    /** What went to the terminal: stdout without the launcher's lines, and stderr. */
+    String console() throws IOException {
+        return Files.exists(console) ? new String(Files.readAllBytes(console), StandardCharsets.UTF_8) : "";
+    }
+
+    /** Lines at level ERROR, and SQL errors at any level, that are nobody's to expect. */
+    List<String> unexpectedErrors(List<Pattern> expected) throws IOException {
+        return log().lines()
+                .filter(line -> line.contains(" ERROR ") || line.contains("SQLException")
+                        || line.contains("SQLSyntaxErrorException"))
+                .filter(line -> !HARMLESS.matcher(line).find())
+                .filter(line -> expected.stream().noneMatch(pattern -> pattern.matcher(line).find()))
+                .collect(Collectors.toList());
+    }
+}
