@@ -1,0 +1,329 @@
+//! A stand-in for the shim and Openfire: sessions, routing, and effects carried out as docs/boundary.md says.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use cloudbridge::ffi::frame::{Flags, Reader, Writer, effect, notice};
+use cloudbridge::host::{Host, Start};
+use cloudbridge::stanza::{Limits, Stanza};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn message(from: &str, to: &str, id: &str, body: &str) -> String {
+    format!(
+        "<message xmlns=\"jabber:client\" from=\"{from}\" to=\"{to}\" id=\"{id}\" type=\"chat\"><body>{body}</body></message>"
+    )
+}
+
+fn platform_binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+            let mut command = std::process::Command::new(cargo);
+            command.args(["build", "--quiet", "-p", "im-platform"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(command.status().expect("cargo").success(), "im-platform builds");
+            // target/<profile>/deps/flow-… -> target/debug/im-platform
+            let exe = std::env::current_exe().expect("own path");
+            let target = exe.ancestors().nth(3).expect("target").to_owned();
+            target.join("debug/im-platform")
+        })
+        .clone()
+}
+
+#[derive(Default)]
+struct World {
+    /// Full JID to (available here, what it received).
+    sessions: BTreeMap<String, bool>,
+    inbox: HashMap<String, Vec<String>>,
+    held: HashMap<u64, String>,
+    outcomes: Vec<(String, &'static str)>,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    changed: Condvar,
+    seq: AtomicU64,
+    ending: AtomicBool,
+}
+
+pub struct Server {
+    home: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+    host: Option<Arc<Host>>,
+    pumps: Vec<std::thread::JoinHandle<()>>,
+    shared: Arc<Shared>,
+    tokens: AtomicU64,
+}
+
+impl Server {
+    pub fn start(settings: &[(&str, &str)]) -> Server {
+        let settings =
+            settings.iter().map(|(k, v)| (format!("plugin.cloudbridge.{k}"), (*v).to_owned())).collect();
+        let shared = Arc::new(Shared {
+            world: Mutex::default(),
+            changed: Condvar::new(),
+            seq: AtomicU64::new(1),
+            ending: AtomicBool::new(false),
+        });
+        let mut server = Server {
+            home: tempfile::tempdir().expect("scratch"),
+            settings,
+            host: None,
+            pumps: Vec::new(),
+            shared,
+            tokens: AtomicU64::new(1),
+        };
+        server.start_again();
+        server
+    }
+
+    pub fn start_again(&mut self) {
+        let start = Start {
+            openfire: "none".into(),
+            domain: "example.org".into(),
+            home: self.home.path().to_owned(),
+            plugin: "0.0.0".into(),
+            platform_binary: Some(platform_binary()),
+            test: true,
+            settings: self.settings.clone(),
+        };
+        self.shared.ending.store(false, Ordering::Release);
+        let host = Arc::new(Host::start(start).expect("host"));
+        for _ in 0..4 {
+            let (host, shared) = (Arc::clone(&host), Arc::clone(&self.shared));
+            self.pumps.push(std::thread::spawn(move || pump(&host, &shared)));
+        }
+        self.host = Some(host);
+    }
+
+    pub fn stop(&mut self, drain: Duration) {
+        if let Some(host) = self.host.take() {
+            host.stop(drain);
+        }
+        self.pumps.drain(..).for_each(|pump| pump.join().expect("pump"));
+        self.shared.world.lock().expect("world").held.clear();
+    }
+
+    fn host(&self) -> &Host {
+        self.host.as_ref().expect("running")
+    }
+
+    /// A client sends a message. True when it was taken; otherwise it is routed at once.
+    pub fn send(&self, xml: &str) -> bool {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.shared.world.lock().expect("world").held.insert(token, xml.to_owned());
+        let taken = self.host().offer(token, Flags(1 | 2), xml.as_bytes());
+        if !taken {
+            let mut world = self.shared.world.lock().expect("world");
+            world.held.remove(&token);
+            world.route(xml, "passed");
+            self.shared.changed.notify_all();
+        }
+        taken
+    }
+
+    pub fn log_in(&self, jid: &str, priority: i32) {
+        self.shared.world.lock().expect("world").sessions.insert(jid.to_owned(), true);
+        self.tell(jid, true, priority);
+    }
+
+    pub fn log_out(&self, jid: &str) {
+        self.lose(jid);
+        self.tell(jid, false, 0);
+    }
+
+    /// The session ends and nobody is told (yet).
+    pub fn lose(&self, jid: &str) {
+        self.shared.world.lock().expect("world").sessions.remove(jid);
+    }
+
+    fn tell(&self, jid: &str, open: bool, priority: i32) {
+        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst);
+        let frame = Writer::new(notice::SESSION)
+            .long(seq)
+            .str(jid)
+            .bool(open)
+            .bool(open)
+            .int(priority)
+            .str("")
+            .str("");
+        self.host().notify(&frame.finish()).expect("notice");
+    }
+
+    pub fn status(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.host().describe("status").expect("status")).expect("JSON")
+    }
+
+    pub fn until(&self, what: &str, condition: impl Fn(&serde_json::Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if condition(&status) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{what} did not happen: {status:#}");
+            let world = self.shared.world.lock().expect("world");
+            drop(self.shared.changed.wait_timeout(world, Duration::from_millis(5)).expect("world"));
+        }
+    }
+
+    /// Ids a session received, as soon as there are `count`.
+    pub fn received(&self, jid: &str, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        while world.inbox.get(jid).map_or(0, Vec::len) < count && Instant::now() < deadline {
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
+        let ids: Vec<String> = world.inbox.get(jid).into_iter().flatten().map(|xml| id(xml)).collect();
+        drop(world);
+        if ids.len() < count {
+            panic!("{jid} received only {ids:?}: {:#}", self.status());
+        }
+        ids
+    }
+
+    /// Ids of everything that anybody received, as soon as there are `count`.
+    pub fn received_or_passed(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        while world.inbox.values().map(Vec::len).sum::<usize>() < count && Instant::now() < deadline {
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
+        world.inbox.values().flatten().map(|xml| id(xml)).collect()
+    }
+
+    pub fn last(&self, jid: &str) -> String {
+        self.shared.world.lock().expect("world").inbox[jid].last().cloned().unwrap_or_default()
+    }
+
+    pub fn outcomes(&self) -> Vec<(String, &'static str)> {
+        self.shared.world.lock().expect("world").outcomes.clone()
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.status()["platform"]["child"]["pid"].as_u64().expect("a child");
+        let status =
+            std::process::Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill");
+        assert!(status.success());
+    }
+
+    pub fn freeze_platform(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw_platform(&self) {
+        self.signal("-CONT");
+    }
+
+    pub fn kill_platform(&self) {
+        self.until("a child", |s| s["platform"]["child"]["pid"].is_u64());
+        self.signal("-KILL");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::Release);
+        self.stop(Duration::ZERO);
+    }
+}
+
+fn id(xml: &str) -> String {
+    Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza").id().unwrap_or_default().to_owned()
+}
+
+impl World {
+    fn recipient(&self, xml: &str) -> Option<String> {
+        let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza");
+        let bare = stanza.to().unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
+        self.sessions.keys().find(|jid| jid.split('/').next() == Some(&bare)).cloned()
+    }
+
+    fn route(&mut self, xml: &str, outcome: &'static str) {
+        self.outcomes.push((id(xml), outcome));
+        let to = self.recipient(xml).unwrap_or_else(|| "offline store".into());
+        self.inbox.entry(to).or_default().push(xml.to_owned());
+    }
+
+    /// Carries out an effect; gives its outcome (docs/boundary.md).
+    fn perform(&mut self, op: u8, r: &mut Reader<'_>) -> i32 {
+        let held = |world: &World, r: &mut Reader<'_>| {
+            let token = r.long().expect("token");
+            (token, world.held.get(&token).cloned())
+        };
+        match op {
+            effect::RELEASE | effect::ROUTE => {
+                let (token, xml) = if op == effect::RELEASE {
+                    held(self, r)
+                } else {
+                    (0, Some(r.str().expect("xml").to_owned()))
+                };
+                let Some(xml) = xml else { return 5 };
+                if !r.bool().expect("force") && self.recipient(&xml).is_none() {
+                    return 1;
+                }
+                self.held.remove(&token);
+                self.route(&xml, "released");
+                0
+            }
+            effect::STORED | effect::REFUSE => {
+                let (token, xml) = held(self, r);
+                let Some(xml) = xml else { return 5 };
+                self.held.remove(&token);
+                self.outcomes.push((id(&xml), if op == effect::STORED { "stored" } else { "refused" }));
+                0
+            }
+            effect::STORED_BYTES | effect::REFUSE_BYTES => {
+                let xml = r.str().expect("xml").to_owned();
+                self.outcomes.push((id(&xml), if op == effect::STORED_BYTES { "stored" } else { "refused" }));
+                0
+            }
+            effect::HANDOVER => {
+                let jid = r.str().expect("jid").to_owned();
+                if !self.sessions.contains_key(&jid) {
+                    return 1;
+                }
+                self.inbox.entry(jid).or_default().push(r.str().expect("xml").to_owned());
+                0
+            }
+            other => panic!("effect {other}"),
+        }
+    }
+}
+
+fn pump(host: &Host, shared: &Shared) {
+    loop {
+        let frame = match host.take(Duration::from_millis(200)) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => continue,
+            Err(_) => return,
+        };
+        let mut r = Reader::new(&frame);
+        let op = r.u8().expect("opcode");
+        if matches!(op, effect::LOG | effect::FILTER) {
+            continue;
+        }
+        let number = r.long().expect("effect");
+        let outcome = if op == effect::SNAPSHOT {
+            let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
+            let sessions: Vec<String> =
+                shared.world.lock().expect("world").sessions.keys().cloned().collect();
+            let mut w =
+                Writer::new(notice::SESSIONS).long(seq).int(i32::try_from(sessions.len()).expect("few"));
+            for jid in &sessions {
+                w = w.str(jid).bool(true).int(0).str("").str("");
+            }
+            host.notify(&w.finish()).expect("sessions");
+            0
+        } else {
+            shared.world.lock().expect("world").perform(op, &mut r)
+        };
+        shared.changed.notify_all();
+        let done = Writer::new(notice::DONE).long(number).int(outcome).str("").finish();
+        host.notify(&done).expect("done");
+    }
+}
