@@ -2,6 +2,7 @@
 
 mod chat;
 mod event;
+mod full;
 mod races;
 mod state;
 mod support;

@@ -31,8 +31,16 @@ pub struct Tx<'c> {
 trait Job: Send {
     /// Does the work; true keeps it.
     fn run(&mut self, tx: Tx<'_>) -> bool;
+    /// Whether the work was refused because the store is full.
+    fn is_full(&self) -> bool;
     /// Answers the caller: with its result, or with this failure of the whole group.
-    fn answer(self: Box<Self>, failed: Option<&str>);
+    fn answer(self: Box<Self>, failed: Option<&GroupFailure>);
+}
+
+/// Why nothing of a group was kept.
+struct GroupFailure {
+    full: bool,
+    why: String,
 }
 
 struct JobOf<T, F> {
@@ -52,12 +60,18 @@ impl<T: Send, F: FnOnce(Tx<'_>) -> Result<T> + Send> Job for JobOf<T, F> {
         keep
     }
 
-    fn answer(self: Box<Self>, failed: Option<&str>) {
+    fn is_full(&self) -> bool {
+        matches!(self.result, Some(Err(StoreError::Full(_))))
+    }
+
+    fn answer(self: Box<Self>, failed: Option<&GroupFailure>) {
         let result = match (self.result, failed) {
             // A job that was refused for its own reasons keeps its own answer.
             (Some(Err(own)), _) => Err(own),
-            (_, Some(why)) if why.contains("full") => Err(StoreError::Full(why.into())),
-            (_, Some(why)) => Err(StoreError::Failed { doing: "committing", source: why.into() }),
+            (_, Some(group)) if group.full => Err(StoreError::Full(group.why.as_str().into())),
+            (_, Some(group)) => {
+                Err(StoreError::Failed { doing: "committing", source: group.why.as_str().into() })
+            }
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(StoreError::Closed),
         };
@@ -110,16 +124,18 @@ impl Writer {
 fn work(mut conn: Connection, clock: &Clock, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = Vec::new();
-        let failed =
-            group_commit(&mut conn, clock, first, &mut queue, &mut group).err().map(|e| e.to_string());
-        if let Some(why) = &failed {
+        let failed = group_commit(&mut conn, clock, first, &mut queue, &mut group).err().map(|e| {
+            let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+            GroupFailure { full: full || group.iter().any(|job| job.is_full()), why: e.to_string() }
+        });
+        if let Some(GroupFailure { why, .. }) = &failed {
             tracing::error!(why, jobs = group.len(), "a group of writes could not be committed");
             if !conn.is_autocommit() {
                 let _ = conn.execute_batch("ROLLBACK");
             }
         }
         for job in group {
-            job.answer(failed.as_deref());
+            job.answer(failed.as_ref());
         }
     }
     // The last words: leave one tidy file behind. Not being able to is no loss, the log is replayed at the next start.
