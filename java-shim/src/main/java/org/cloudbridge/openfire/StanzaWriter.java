@@ -28,6 +28,8 @@ final class StanzaWriter {
     private static final int KEPT_SIZE = 64 * 1024;
     private static final int MAX_SIZE = 64 * 1024 * 1024;
 
+    /** Stands in for what XML 1.0 does not allow. */
+    private static final char NOT_XML = '\ufffd';
     private static final boolean[] PLAIN_IN_TEXT = plain("\t\n", "<>&");
     private static final boolean[] PLAIN_IN_ATTRIBUTE = plain("", "<>&\"");
 
@@ -258,34 +260,51 @@ final class StanzaWriter {
             if (i == count) {
                 return;
             }
-            i += c < 0x80 ? escaped(c, inAttribute) : beyondAscii(value, i, c);
+            if (c < 0x80) {
+                escaped(c, inAttribute);
+                i++;
+            } else {
+                i = beyondAscii(value, i);
+            }
         }
     }
 
-    /** Writes what is not ASCII at i; gives the number of chars that it took. */
-    private int beyondAscii(String value, int i, char c) {
-        if (c < 0x800) {
-            room(2);
-            buffer[length++] = (byte) (0xc0 | c >> 6);
-            buffer[length++] = (byte) (0x80 | c & 0x3f);
-        } else if (!Character.isSurrogate(c)) {
-            three(c >= 0xfffe ? '\ufffd' : c);
-        } else if (Character.isHighSurrogate(c) && i + 1 < value.length() && Character.isLowSurrogate(value.charAt(i + 1))) {
-            int point = Character.toCodePoint(c, value.charAt(i + 1));
-            room(4);
-            buffer[length++] = (byte) (0xf0 | point >> 18);
-            buffer[length++] = (byte) (0x80 | point >> 12 & 0x3f);
-            buffer[length++] = (byte) (0x80 | point >> 6 & 0x3f);
-            buffer[length++] = (byte) (0x80 | point & 0x3f);
-            return 2;
-        } else {
-            three('\ufffd');
+    /** Writes the run of characters beyond ASCII that begins at i; gives where it ends. */
+    private int beyondAscii(String value, int from) {
+        int count = value.length();
+        room(3 * (count - from)); // Also for surrogate pairs: four bytes for two chars.
+        byte[] out = buffer;
+        int at = length;
+        int i = from;
+        for (char c; i < count && (c = value.charAt(i)) >= 0x80; i++) {
+            if (c < 0x800) {
+                out[at++] = (byte) (0xc0 | c >> 6);
+                out[at++] = (byte) (0x80 | c & 0x3f);
+                continue;
+            }
+            if (Character.isSurrogate(c)) {
+                if (Character.isHighSurrogate(c) && i + 1 < count && Character.isLowSurrogate(value.charAt(i + 1))) {
+                    int point = Character.toCodePoint(c, value.charAt(++i));
+                    out[at++] = (byte) (0xf0 | point >> 18);
+                    out[at++] = (byte) (0x80 | point >> 12 & 0x3f);
+                    out[at++] = (byte) (0x80 | point >> 6 & 0x3f);
+                    out[at++] = (byte) (0x80 | point & 0x3f);
+                    continue;
+                }
+                c = NOT_XML;
+            } else if (c >= 0xfffe) {
+                c = NOT_XML;
+            }
+            out[at++] = (byte) (0xe0 | c >> 12);
+            out[at++] = (byte) (0x80 | c >> 6 & 0x3f);
+            out[at++] = (byte) (0x80 | c & 0x3f);
         }
-        return 1;
+        length = at;
+        return i;
     }
 
-    /** Writes an ASCII character that cannot stand as it is; gives 1. */
-    private int escaped(char c, boolean inAttribute) {
+    /** Writes an ASCII character that cannot stand as it is. */
+    private void escaped(char c, boolean inAttribute) {
         switch (c) {
             case '<':
                 ascii("&lt;");
@@ -309,16 +328,11 @@ final class StanzaWriter {
                 ascii("&#9;");
                 break;
             default:
-                three('\ufffd');
+                room(3);
+                buffer[length++] = (byte) (0xe0 | NOT_XML >> 12);
+                buffer[length++] = (byte) (0x80 | NOT_XML >> 6 & 0x3f);
+                buffer[length++] = (byte) (0x80 | NOT_XML & 0x3f);
         }
-        return 1;
-    }
-
-    private void three(char c) {
-        room(3);
-        buffer[length++] = (byte) (0xe0 | c >> 12);
-        buffer[length++] = (byte) (0x80 | c >> 6 & 0x3f);
-        buffer[length++] = (byte) (0x80 | c & 0x3f);
     }
 
     private void room(int more) {
