@@ -115,6 +115,7 @@ impl Server {
                 let _ = self.child.wait();
                 return;
             }
+            #[expect(clippy::disallowed_methods, reason = "std cannot wait for a child's end with a limit")]
             std::thread::sleep(Duration::from_millis(50));
         }
     }
