@@ -25,6 +25,8 @@ final class EffectPump {
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(EffectPump.class);
+    /** The host names its parts; in Openfire's log they stand below ours. */
+    private static final String HOST_LOGGERS = "org.cloudbridge.host.";
     private static final int TAKE_MILLIS = 1000;
     private static final long STUCK_NANOS = 500_000_000L;
     private static final int LOOK_MILLIS = 250;
@@ -176,6 +178,7 @@ final class EffectPump {
     /** Executes one effect and answers it; whatever goes wrong is an answer too. */
     void execute(PumpThread self, byte[] bytes) throws InterruptedException {
         long effect = 0;
+        boolean numbered = false;
         Delivery.Result result;
         try {
             Frame.Reader frame = new Frame.Reader(bytes);
@@ -189,6 +192,7 @@ final class EffectPump {
                 return;
             }
             effect = frame.takeLong();
+            numbered = true;
             result = run(self, opcode, frame);
         } catch (InterruptedException e) {
             throw e;
@@ -196,7 +200,7 @@ final class EffectPump {
             rareLog.warn("An effect failed: " + e.getClass().getName());
             result = new Delivery.Result(Frame.OUTCOME_FAILED, e.getClass().getName());
         }
-        if (effect == 0) {
+        if (!numbered) {
             return;
         }
         try {
@@ -275,7 +279,7 @@ final class EffectPump {
     }
 
     private static void log(int level, String name, String text) {
-        Logger logger = LoggerFactory.getLogger(name);
+        Logger logger = LoggerFactory.getLogger(name.indexOf('.') < 0 ? HOST_LOGGERS + name : name);
         switch (level) {
             case 0:
                 logger.error(text);
