@@ -5,10 +5,11 @@
  *
  *   GET  cloudbridge-settings.jsp         the page (Openfire decorates it by the pageID)
  *   GET  cloudbridge-settings.jsp?json    the same facts as JSON
- *   POST save | test                      write settings | try the platform
+ *   POST action=save | action=test        write settings | try the platform
  *
  * CSRF: Openfire 4.5 and later checks the parameter `csrf` before we are called and gives us the next value as a request
- * attribute. Where the attribute is absent, we keep a token of our own in the session.
+ * attribute. Where the attribute is absent, we keep a token of our own in the session. It makes a new value at every
+ * request, also when the page asks for JSON; the form that is on the screen keeps its own (keepToken).
  */
 package org.cloudbridge.openfire;
 
@@ -37,6 +38,7 @@ public final class StatusPage extends HttpServlet {
     private static final String PAGE_ID = "cloudbridge-settings";
     private static final String CSRF = "csrf";
     private static final String OWN_TOKEN = "cloudbridge.csrf";
+    private static final String SHOWN_TOKEN = "cloudbridge.csrf.shown";
     /** A form asks for a secret to be forgotten with this checkbox; an empty secret field means unchanged. */
     private static final String CLEAR = "clear:";
 
@@ -54,6 +56,7 @@ public final class StatusPage extends HttpServlet {
     @Override
     protected void doGet(HttpServletRequest request, HttpServletResponse response) throws IOException {
         if (request.getParameter("json") != null) {
+            keepToken(request);
             json(response);
             return;
         }
@@ -70,12 +73,15 @@ public final class StatusPage extends HttpServlet {
         Note note;
         try {
             HostCalls host = host();
+            String action = String.valueOf(request.getParameter("action"));
             if (host == null) {
                 note = new Note("Cloud Bridge is not running; nothing was changed.", true);
-            } else if (request.getParameter("test") != null) {
+            } else if (action.equals("test")) {
                 note = ask(host, new Frame.Writer(Frame.ASK_TEST_PLATFORM).done());
-            } else if (request.getParameter("panic") != null && CloudBridgePlugin.isTest()) {
+            } else if (action.equals("panic") && CloudBridgePlugin.isTest()) {
                 note = ask(host, new Frame.Writer(Frame.ASK_PANIC).done());
+            } else if (!action.equals("save")) {
+                note = new Note("Unknown action; nothing was changed.", true);
             } else {
                 note = save(host, request);
                 if (!note.error) {
@@ -168,7 +174,7 @@ public final class StatusPage extends HttpServlet {
         } else {
             try {
                 Object given = request.getAttribute(CSRF);
-                String token = given != null ? given.toString() : ownToken(request);
+                String token = given != null ? shown(request, given.toString()) : ownToken(request);
                 Frame.Reader answer = new Frame.Reader(host.ask(new Frame.Writer(Frame.ASK_PAGE, 256)
                     .putStr(CSRF).putStr(token).putStr(note.text).putBool(note.error).done()));
                 boolean ok = answer.opcode() == Frame.ANSWER_OK;
@@ -191,6 +197,19 @@ public final class StatusPage extends HttpServlet {
         String sent = request.getParameter(CSRF);
         return own != null && sent != null && MessageDigest.isEqual(
             own.toString().getBytes(StandardCharsets.UTF_8), sent.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static String shown(HttpServletRequest request, String token) {
+        request.getSession().setAttribute(SHOWN_TOKEN, token);
+        return token;
+    }
+
+    /** Openfire has just made a new token for a request that shows no form; the one on the screen stays good. */
+    private static void keepToken(HttpServletRequest request) {
+        Object shown = request.getSession().getAttribute(SHOWN_TOKEN);
+        if (request.getAttribute(CSRF) != null && shown != null) {
+            request.getSession().setAttribute(CSRF, shown);
+        }
     }
 
     private static String ownToken(HttpServletRequest request) {
