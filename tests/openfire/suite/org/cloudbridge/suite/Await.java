@@ -27,10 +27,15 @@ final class Await {
             if (System.nanoTime() > deadline) {
                 throw new AssertionError("within " + seconds + " s it did not come true: " + what);
             }
-            if (Thread.interrupted()) {
-                throw new InterruptedException(what);
-            }
-            LockSupport.parkNanos(PAUSE_NANOS);
+            pause();
         }
+    }
+
+    /** Lets others run before something is asked again. */
+    static void pause() throws InterruptedException {
+        if (Thread.interrupted()) {
+            throw new InterruptedException();
+        }
+        LockSupport.parkNanos(PAUSE_NANOS);
     }
 }

@@ -28,7 +28,9 @@ import java.util.concurrent.TimeoutException;
  */
 public final class Main {
 
-    private static final Class<?>[] CLASSES = {PlainOpenfire.class};
+    private static final Class<?>[] CLASSES = {
+        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class,
+    };
 
     private final World world;
     private final List<String> results = new ArrayList<>();

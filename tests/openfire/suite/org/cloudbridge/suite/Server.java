@@ -279,9 +279,12 @@ final class Server {
                 .findFirst().orElse(null);
     }
 
+    String pageUrl() {
+        return "http://127.0.0.1:" + adminPort + PAGE;
+    }
+
     HttpResponse<String> page(String query) throws Exception {
-        URI uri = URI.create("http://127.0.0.1:" + adminPort + PAGE + query);
-        HttpRequest request = HttpRequest.newBuilder(uri).timeout(Duration.ofSeconds(30)).build();
+        HttpRequest request = HttpRequest.newBuilder(URI.create(pageUrl() + query)).timeout(Duration.ofSeconds(30)).build();
         return HTTP.send(request, HttpResponse.BodyHandlers.ofString());
     }
 
@@ -290,6 +293,35 @@ final class Server {
         HttpResponse<String> answer = page("?json");
         Check.equal(200, answer.statusCode(), "status of the status page; it said: " + answer.body());
         return Json.parse(answer.body());
+    }
+
+    /** Waits until the bridge works with its platform: from here on messages are held and decided. */
+    Server awaitReady() throws Exception {
+        Await.until("the bridge has reached its platform; status " + status(),
+                () -> status().get("platform", "reachable").isTrue());
+        return this;
+    }
+
+    /** A counter of the chat module. */
+    long count(String counter) throws Exception {
+        return status().get("modules", "chat", "counts", counter).number();
+    }
+
+    /** How many messages the bridge holds now. */
+    long held() throws Exception {
+        return status().get("modules", "chat", "held").number();
+    }
+
+    void awaitHeld(int count) throws Exception {
+        Await.until(count + " messages are held", () -> held() >= count);
+    }
+
+    /** Waits until nothing is held, and nothing waits to be told to the platform. */
+    void awaitSettled() throws Exception {
+        Await.until("the journal is empty; status " + status(), () -> {
+            Json.Value journal = status().get("journal");
+            return journal.get("held").number() + journal.get("events").number() + journal.get("settled").number() == 0;
+        });
     }
 
     String log() throws IOException {
