@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 /// One message to judge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DecideItem {
     /// The decision's key: unique, time-ordered, the same on every retry (1 to 64 characters of `[A-Za-z0-9-]`).
     pub key: String,
@@ -34,6 +35,7 @@ pub struct DecideItem {
 /// POST messages: at most 256 items, judged in order; items of one recipient see each other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DecideRequest {
     /// Node and epoch of the bridge; 409 `unknown-epoch` when it has sent no snapshot.
     pub node: String,
@@ -46,6 +48,7 @@ pub struct DecideRequest {
 /// What the platform decides about one message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Verdict {
     /// The recipient is reachable and nothing is pending: release it.
     Deliver,
@@ -53,7 +56,8 @@ pub enum Verdict {
     Stored,
     /// It was handed over already (only with `again`): drop.
     HandedOver,
-    /// Not the platform's business (unknown recipient or sender, not storable): Openfire handles it natively.
+    /// Not the platform's business (unknown recipient, or not reachable and not storable): Openfire handles it natively. An unknown sender is no
+    /// reason: its session may still be under way to the platform.
     Native,
     /// Deliver this one in its place.
     Replace {
@@ -84,6 +88,7 @@ pub enum Verdict {
 
 /// The answer to one item.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decided {
     /// The item's key.
     pub key: String,
@@ -94,6 +99,7 @@ pub struct Decided {
 
 /// Answer of POST messages: one result per item, in the items' order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DecideAnswer {
     /// The results.
     pub results: Vec<Decided>,
@@ -102,6 +108,7 @@ pub struct DecideAnswer {
 /// What the bridge decided alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Outcome {
     /// Openfire delivered it natively.
     Delivered,
@@ -112,6 +119,7 @@ pub enum Outcome {
 /// One settlement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SettleItem {
     /// The decision's key. It need not be known yet: a request that arrives after its settlement is answered [`Verdict::Settled`].
     pub key: String,
@@ -122,6 +130,7 @@ pub struct SettleItem {
 /// POST settle: at most 1,000 items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SettleRequest {
     /// The settlements.
     pub items: Vec<SettleItem>,
@@ -130,6 +139,7 @@ pub struct SettleRequest {
 /// What a settlement found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Settled {
     /// A pending copy was removed.
     Cancelled,
@@ -141,6 +151,7 @@ pub enum Settled {
 
 /// Answer of settle, in the items' order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SettleAnswer {
     /// The results.
     pub results: Vec<Settled>,
@@ -149,6 +160,7 @@ pub struct SettleAnswer {
 /// POST claim: this session wants to drain what is pending for the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimRequest {
     /// See [`DecideRequest::node`].
     pub node: String,
@@ -160,6 +172,7 @@ pub struct ClaimRequest {
 
 /// A claim: exclusive until it is given back, everything is handed over, its session closes, or `ttl_ms` pass without a GET or DELETE on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claim {
     /// Its id.
     pub claim: String,
@@ -171,6 +184,7 @@ pub struct Claim {
 
 /// One pending message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PendingItem {
     /// Position in this user's queue, growing; the cursor of DELETE `?upto=`.
     pub seq: u64,
@@ -184,6 +198,7 @@ pub struct PendingItem {
 
 /// GET pending: the oldest first, at most `limit` (1 to 256, default 100).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pending {
     /// The messages.
     pub items: Vec<PendingItem>,
@@ -191,6 +206,7 @@ pub struct Pending {
 
 /// DELETE pending: handed over up to and with `upto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PendingLeft {
     /// How many are left. At 0 the claim is over and, in the same write, the user is reachable again.
     pub left: u64,
@@ -198,6 +214,7 @@ pub struct PendingLeft {
 
 /// GET messages: newest first, for the named user's eyes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History {
     /// The messages.
     pub items: Vec<HistoryItem>,
@@ -208,6 +225,7 @@ pub struct History {
 
 /// One message of a history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HistoryItem {
     /// The decision's key.
     pub key: String,

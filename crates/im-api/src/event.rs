@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 /// One CloudEvent (CloudEvents 1.0, JSON event format, with the `sequence` and `partitionkey` extensions).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Always `1.0`.
     pub specversion: String,
@@ -33,6 +34,7 @@ pub struct Event {
 
 /// Answer of POST events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsAnswer {
     /// How many were new.
     pub accepted: u64,

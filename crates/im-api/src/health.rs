@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of GET `/healthz`: 200 when it can serve, 503 when not (then `status` says why).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// `ok`, or what is wrong.
     pub status: String,

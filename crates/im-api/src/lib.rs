@@ -6,11 +6,19 @@
 //! Leaves out: HTTP itself, storage, any judgement.
 
 pub mod chat;
+pub mod downlink;
 pub mod event;
+pub mod footprint;
+pub mod friend;
+pub mod group;
 pub mod health;
+pub mod media;
 pub mod problem;
+pub mod room;
 pub mod routes;
+pub mod secret;
 pub mod state;
+pub mod user;
 
 pub use problem::Problem;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An RFC 9457 problem. `kind` (member `type`) is one of the constants below or `about:blank`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What happened, as a stable word (see the constants of this module).
     #[serde(rename = "type")]
@@ -37,6 +38,8 @@ pub const CONFLICT: &str = "conflict";
 pub const UNKNOWN_EPOCH: &str = "unknown-epoch";
 /// 409: somebody else holds the claim.
 pub const CLAIMED: &str = "claimed";
+/// 410: what is after this cursor was removed; take a fresh picture.
+pub const CURSOR_GONE: &str = "cursor-gone";
 /// 413: too large.
 pub const TOO_LARGE: &str = "too-large";
 /// 429: too many requests; `Retry-After` says when.

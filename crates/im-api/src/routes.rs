@@ -23,6 +23,65 @@ pub const CLAIM: &str = "/v1/pending/{user}/claim";
 /// POST a CloudEvents batch (`application/cloudevents-batch+json`, [`crate::event::Event`]) gives [`crate::event::EventsAnswer`].
 pub const EVENTS: &str = "/v1/events";
 
+/// POST [`crate::user::CreateUser`] gives 201 [`crate::user::User`]. GET `?query=&viewer=&limit=&after=`: [`crate::user::Users`].
+pub const USERS: &str = "/v1/users";
+/// GET: [`crate::user::User`]. DELETE gives [`crate::user::Erased`].
+pub const USER: &str = "/v1/users/{user}";
+/// PUT [`crate::user::SetPassword`]: 204.
+pub const PASSWORD: &str = "/v1/users/{user}/password";
+/// POST [`crate::user::VerifyRequest`] gives [`crate::user::Verified`].
+pub const VERIFY: &str = "/v1/users/verify";
+/// GET: [`crate::user::Verifiers`]. Scope bridge only.
+pub const SCRAM: &str = "/v1/users/{user}/scram";
+/// POST [`crate::user::OpenSession`] gives 201 [`crate::state::UserState`].
+pub const SESSIONS: &str = "/v1/sessions";
+/// DELETE gives [`crate::user::SessionEnded`]: a forced logout.
+pub const SESSION: &str = "/v1/sessions/{user}/{resource}";
+/// GET `?limit=&after=`: [`crate::friend::Friends`].
+pub const FRIENDS: &str = "/v1/friends/{user}";
+/// PUT [`crate::friend::FriendEntry`], DELETE: [`crate::friend::FriendsChanged`].
+pub const FRIEND: &str = "/v1/friends/{user}/{friend}";
+/// GET: [`crate::friend::Blocks`].
+pub const BLOCKS: &str = "/v1/blocks/{user}";
+/// PUT (no body), DELETE: [`crate::friend::FriendsChanged`].
+pub const BLOCK: &str = "/v1/blocks/{user}/{blocked}";
+/// POST [`crate::group::CreateGroup`] gives 201 [`crate::group::Group`]. GET `?member=&limit=&after=`: [`crate::group::Groups`].
+pub const GROUPS: &str = "/v1/groups";
+/// GET `?limit=&after=`: [`crate::group::Group`]. PATCH [`crate::group::PatchGroup`], DELETE: [`crate::group::GroupChanged`].
+pub const GROUP: &str = "/v1/groups/{group}";
+/// PUT [`crate::group::SetRole`], DELETE: [`crate::group::GroupChanged`].
+pub const MEMBER: &str = "/v1/groups/{group}/members/{user}";
+/// PUT [`crate::room::PutRoom`]: 204. GET `?limit=&after=`: [`crate::room::Room`]. DELETE: 204, with its timeline.
+pub const ROOM: &str = "/v1/rooms/{room}";
+/// PUT [`crate::room::SetAffiliation`], DELETE: 204.
+pub const ROOM_MEMBER: &str = "/v1/rooms/{room}/members/{user}";
+/// PUT [`crate::room::Join`] gives [`crate::room::Joined`]. DELETE `?node=&epoch=&seq=`: 204.
+pub const OCCUPANT: &str = "/v1/rooms/{room}/occupants/{user}/{resource}";
+/// PUT [`crate::room::OccupantSnapshot`]: 204.
+pub const NODE_OCCUPANTS: &str = "/v1/nodes/{node}/occupants";
+/// POST [`crate::room::RoomPost`] gives [`crate::room::RoomPostAnswer`]. GET `?viewer=&before=&limit=`: [`crate::room::RoomMessages`].
+pub const ROOM_MESSAGES: &str = "/v1/rooms/{room}/messages";
+/// POST [`crate::room::Receipts`] gives [`crate::room::ReceiptsAnswer`].
+pub const RECEIPTS: &str = "/v1/rooms/{room}/receipts";
+/// GET `?user=&limit=`: [`crate::room::RoomMessages`]. DELETE `?user=&upto=`: [`crate::room::MissedLeft`].
+pub const MISSED: &str = "/v1/rooms/{room}/missed";
+/// POST [`crate::footprint::Share`] gives 201 [`crate::footprint::Feature`]. GET: see [`crate::footprint::FeatureCollection`].
+pub const FOOTPRINTS: &str = "/v1/footprints";
+/// GET `?viewer=`: [`crate::footprint::Feature`]. DELETE: 204.
+pub const FOOTPRINT: &str = "/v1/footprints/{user}/{id}";
+/// PUT the file `?user=&audience=` gives [`crate::media::Medium`]. GET `?viewer=`: the file. DELETE `?user=`: 204.
+pub const MEDIA: &str = "/v1/media/{id}";
+/// GET `?after=&wait=&limit=`: [`crate::downlink::Downlink`]. POST [`crate::downlink::SendStanza`] gives 202 [`crate::downlink::Queued`].
+pub const DOWNLINK: &str = "/v1/downlink";
+/// GET: Prometheus text.
+pub const METRICS: &str = "/metrics";
+/// GET: the contract as OpenAPI 3.1. No credential needed.
+pub const OPENAPI: &str = "/openapi.json";
+/// GET: a page to read and try it. No credential needed to read.
+pub const DOCS: &str = "/docs";
+
+/// Which node and event a change comes from: `node/event`. It returns as [`crate::downlink::DownEvent::origin`].
+pub const ORIGIN: &str = "x-origin";
 /// Every POST carries this header; a replay with the same value gets the first answer. Items with a `key` of their own are idempotent by that key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Presence `show` (RFC 6121 4.7.2.1); absent = available without show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Show {
     /// Away.
     Away,
@@ -22,6 +23,7 @@ pub enum Show {
 /// The state of one session (one full JID).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// Bare JID.
     pub user: String,
@@ -42,6 +44,7 @@ pub struct Session {
 
 /// One change of a session. `open: false` means that the session has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateChange {
     /// Sequence on the node; the platform ignores a change whose `seq` is not above the last one it has for this session in this epoch.
     pub seq: u64,
@@ -55,6 +58,7 @@ pub struct StateChange {
 /// PUT lease: the node is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lease {
     /// Epoch of this start of the host (random, 1 to 64 characters of `[A-Za-z0-9-]`).
     pub epoch: String,
@@ -64,6 +68,7 @@ pub struct Lease {
 
 /// Answer to a lease.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeaseAnswer {
     /// Users with a message-capable session on this node who have something pending that nobody has claimed: drain them.
     #[serde(default)]
@@ -73,6 +78,7 @@ pub struct LeaseAnswer {
 /// PUT snapshot: all sessions of the node. Users not known yet are made known (origin `bridge`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// As in [`Lease`].
     pub epoch: String,
@@ -87,6 +93,7 @@ pub struct Snapshot {
 /// POST states: changes in order, at most 1,000.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateBatch {
     /// As in [`Lease`]. 409 `unknown-epoch` when it is not the current one.
     pub epoch: String,
@@ -96,6 +103,7 @@ pub struct StateBatch {
 
 /// Answer to a change or snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateAnswer {
     /// As [`LeaseAnswer::drain`], among the users of this request.
     #[serde(default)]
@@ -105,6 +113,7 @@ pub struct StateAnswer {
 /// The product's states (paper: state management): `online`, `busy` (dnd), `away` (away, xa), `offline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Presence {
     /// At least one available resource, none of the below on the leading one.
     Online,
@@ -118,6 +127,7 @@ pub enum Presence {
 
 /// GET state: aggregated over resources; the leading resource is the available one with the highest priority, the latest change among equals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserState {
     /// Bare JID.
     pub user: String,
