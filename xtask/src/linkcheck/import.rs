@@ -1,31 +1,43 @@
 //! Makes the lists again: `cargo xtask linkcheck --import DIR`.
 //!
-//! `DIR` holds one dump of Openfire's public and protected API per version, `openfire-<version>-api.txt`, in the form of the lists
-//! without ranges (`javap -protected -s` says the same in other words). The libraries come from Maven Central, the classes of the
-//! JDK that the others descend from come from the running JDK's own record of Java 8 (`lib/ct.sym`).
+//! `DIR` holds dumps of Openfire's public and protected API, `openfire-<version>-api.txt`, in the form of the lists without
+//! ranges (`javap -protected -s` says the same in other words); a version without a dump stays as it is. The libraries come
+//! from Maven Central, the classes of the JDK that the others descend from from the JDK's own record of Java 8 (`lib/ct.sym`).
 //! What is kept of all that stands in `tests/openfire-api/versions.txt`.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::project::{Doing, Failure};
+use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::Jdk;
 
 use super::api::{Access, ClassApi, Classes, Listing, parse_plain};
-use super::{Plan, classfile, read_text, zip_entries};
+use super::{FOLDER, Plan, classfile, read_text, zip_entries};
 
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
 
-/// Reads the sources and writes one file per list into `folder`.
-pub fn run(dumps: &Path, folder: &Path) -> Result<(), Failure> {
-    let plan = Plan::load(folder)?;
+/// Reads the sources and writes one file per list.
+pub fn run(dumps: &Path, project: &Project) -> Result<(), Failure> {
+    let folder = project.root.join(FOLDER);
+    let jars = project.target.join("linkcheck");
+    let plan = Plan::load(&folder)?;
     let mut lists: Vec<(&str, Listing, String)> = Vec::new();
 
+    let kept = fs::read_to_string(folder.join("openfire.txt")).unwrap_or_default();
+    let kept = Listing::parse(&kept).unwrap_or_default();
     let mut openfire = Listing::default();
     for (version, _) in &plan.pairs {
         let path = dumps.join(format!("openfire-{version}-api.txt"));
-        let classes = parse_plain(&read_text(&path)?).doing(path.display())?;
+        let known = kept.versions.iter().find(|(name, _)| name == version);
+        let classes = match known {
+            Some((_, classes)) if !path.exists() => {
+                println!("openfire {version}: no dump, stays as it is");
+                classes.clone()
+            }
+            _ => parse_plain(&read_text(&path)?).doing(path.display())?,
+        };
         openfire.versions.push((version.clone(), select(classes, "openfire", &plan)));
     }
     lists.push(("openfire", openfire, "Openfire's public and protected API".into()));
@@ -37,7 +49,7 @@ pub fn run(dumps: &Path, folder: &Path) -> Result<(), Failure> {
                 if listing.versions.iter().any(|(known, _)| known == version) {
                     continue;
                 }
-                let classes = read_jar(&resolve(coordinates, version)?)?;
+                let classes = read_jar(&resolve(coordinates, version, &jars)?)?;
                 listing.versions.push((version.clone(), select(classes, library, &plan)));
             }
         }
@@ -63,7 +75,7 @@ pub fn run(dumps: &Path, folder: &Path) -> Result<(), Failure> {
         );
         let text = listing.write(&comment);
         let path = folder.join(format!("{name}.txt"));
-        std::fs::write(&path, &text).doing(format!("writing {}", path.display()))?;
+        fs::write(&path, &text).doing(format!("writing {}", path.display()))?;
         println!("{name}: {} bytes, {} versions", text.len(), listing.versions.len());
     }
     Ok(())
@@ -97,26 +109,19 @@ fn closure(all: &Classes, wanted: Vec<String>) -> Classes {
     kept
 }
 
-/// Asks Maven for a jar; it ends up in a scratch folder of the build.
-fn resolve(coordinates: &str, version: &str) -> Result<PathBuf, Failure> {
-    let folder = std::env::temp_dir().join(format!("cloudbridge-linkcheck-{}", std::process::id()));
+/// Asks Maven for a jar.
+fn resolve(coordinates: &str, version: &str, into: &Path) -> Result<PathBuf, Failure> {
     let artifact = format!("{coordinates}:{version}");
-    let done = Command::new("mvn")
-        .args(["-q", COPY, &format!("-Dartifact={artifact}")])
-        .arg(format!("-DoutputDirectory={}", folder.display()))
-        .status()
-        .doing("starting mvn")?;
+    let mut maven = Command::new("mvn");
+    maven.args(["--quiet", "--batch-mode", "-Dstyle.color=never", COPY, &format!("-Dartifact={artifact}")]);
+    maven.arg(format!("-DoutputDirectory={}", into.display()));
+    execute(maven, Output::Shown).doing(format!("fetching {artifact}"))?;
     let name = coordinates.rsplit(':').next().unwrap_or(coordinates);
-    let jar = folder.join(format!("{name}-{version}.jar"));
-    if done.success() && jar.is_file() {
-        Ok(jar)
-    } else {
-        Err(Failure::new(format!("Maven did not find {artifact}")))
-    }
+    Ok(into.join(format!("{name}-{version}.jar")))
 }
 
 fn read_jar(path: &Path) -> Result<Classes, Failure> {
-    let jar = std::fs::File::open(path).doing(format!("opening {}", path.display()))?;
+    let jar = fs::File::open(path).doing(format!("opening {}", path.display()))?;
     offered(zip_entries(jar, &path.display().to_string(), |name| {
         name.ends_with(".class") && !name.starts_with("META-INF/") && !name.ends_with("module-info.class")
     })?)
@@ -126,7 +131,7 @@ fn read_jar(path: &Path) -> Result<Classes, Failure> {
 /// digit per release that has this form of the class.
 fn java_8() -> Result<Classes, Failure> {
     let path = Jdk::for_builds()?.home.join("lib/ct.sym");
-    let symbols = std::fs::File::open(&path).doing(format!("opening {}", path.display()))?;
+    let symbols = fs::File::open(&path).doing(format!("opening {}", path.display()))?;
     offered(zip_entries(symbols, "ct.sym", |name| {
         let folder = name.split('/').next().unwrap_or_default();
         folder.contains('8')

@@ -33,7 +33,7 @@ const FOLDER: &str = "tests/openfire-api";
 pub fn command(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let jar = match words.as_slice() {
-        ["--import", dumps] => return import::run(Path::new(dumps), &project.root.join(FOLDER)),
+        ["--import", dumps] => return import::run(Path::new(dumps), project),
         [] => project.target.join("dist/cloudbridge.jar"),
         [jar] => PathBuf::from(jar),
         _ => return Err(Failure::new("usage: cargo xtask linkcheck [JAR | --import DIR]")),
