@@ -38,8 +38,8 @@ Rust crates below: the native library (`native/`) and the reference platform (`p
 
 Written by `cargo xtask notices` from Cargo.lock and the crates' own sources; do not edit it, run that again after a change of
 dependencies. \"Taken under\" names the licence that applies here where a crate offers several. The text of the Apache License is in
-`LICENSE`; the other texts follow the table. The sources of every crate, those under the Mozilla Public License included, are at
-`https://crates.io/crates/NAME/VERSION`, unchanged.
+`LICENSE`; the other texts follow the table. The sources of every crate, those under the Mozilla Public License included, are on
+crates.io under its name and version, unchanged.
 
 Beyond the crates:
 
@@ -289,6 +289,21 @@ mod tests {
         ] {
             assert_eq!(choose(expression), taken, "{expression}");
         }
+    }
+
+    #[test]
+    fn cargo_deny_allows_the_same_licences() {
+        let deny = fs::read_to_string(Project::find().unwrap().root.join("deny.toml")).unwrap();
+        let section =
+            deny.split("[licenses]").nth(1).and_then(|rest| rest.split("confidence-threshold").next());
+        let allowed: BTreeSet<&str> = section
+            .unwrap()
+            .lines()
+            .map(|line| line.split("allow = [").last().unwrap_or(line))
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .collect();
+        assert_eq!(allowed, PREFERRED.iter().map(|(id, _)| *id).collect());
     }
 
     #[test]
