@@ -107,6 +107,8 @@ final class Bridge {
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
         undo("the offline listener", () -> OfflineMessageStrategy.removeListener(offline));
+        InterceptorManager.getInstance().addInterceptor(offline);
+        undo("the offline interceptor", () -> InterceptorManager.getInstance().removeInterceptor(offline));
         SessionEventDispatcher.addListener(watch);
         undo("the session listener", () -> SessionEventDispatcher.removeListener(watch));
         PresenceEventDispatcher.addListener(watch);

@@ -4,8 +4,9 @@
  * orders by the millisecond. What was taken out goes back to the platform.
  *
  * The row is found by its exact text and deleted by its number, in SQL. OfflineMessageStore offers deletion by timestamp
- * only, which would take along every other message of that millisecond. Who really deleted the row is told by the
- * database: when the flood at login was faster, the message is on its way to the client and stays Openfire's.
+ * only, which would take along every other message of that millisecond. A row that is not there any more was deleted by
+ * the flood at a login; whether read or unread is told by the flood itself, which passes every message that it delivers
+ * through the interceptors.
  *
  * What it leaves out: messages that are none of ours, and those that were let go by force (native handling was asked for).
  */
@@ -24,32 +25,42 @@ import org.jivesoftware.database.DbConnectionManager;
 import org.jivesoftware.openfire.OfflineMessage;
 import org.jivesoftware.openfire.OfflineMessageListener;
 import org.jivesoftware.openfire.OfflineMessageStore;
+import org.jivesoftware.openfire.interceptor.PacketInterceptor;
+import org.jivesoftware.openfire.session.Session;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
+import org.xmpp.packet.Packet;
 
 /** The union of OfflineMessageListener: messageStored takes a Message up to 4.6.3 and an OfflineMessage since. */
-final class OfflineWatch implements OfflineMessageListener {
+final class OfflineWatch implements OfflineMessageListener, PacketInterceptor {
     private static final Logger LOG = LoggerFactory.getLogger(OfflineWatch.class);
     private static final String FIND = "SELECT messageID, stanza FROM ofOffline WHERE username=?";
     private static final String DELETE = "DELETE FROM ofOffline WHERE username=? AND messageID=?";
     private static final long REMEMBERED_MILLIS = 600_000;
     private static final int REMEMBERED_COUNT = 10_000;
+    private static final long FLOOD_NANOS = 500_000_000L;
+    private static final int FLOOD_LOOK_MILLIS = 10;
 
     private final HostCalls host;
     private final StanzaWriter.Pool writers;
     private final RareLog rareLog = new RareLog(LOG);
 
-    /** What we delivered lately, by from, to and id: a dying connection may still push it into the offline store later. */
-    private final Map<String, Long> delivered = new LinkedHashMap<String, Long>() {
+    /** Keys of messages with the time; the oldest fall out. */
+    private static final class Lately extends LinkedHashMap<String, Long> {
         private static final long serialVersionUID = 1L;
 
         @Override
         protected boolean removeEldestEntry(Map.Entry<String, Long> eldest) {
             return size() > REMEMBERED_COUNT || System.currentTimeMillis() - eldest.getValue() > REMEMBERED_MILLIS;
         }
-    };
+    }
+
+    /** What we delivered lately: a dying connection may still push it into the offline store later. */
+    private final Lately delivered = new Lately();
+    /** What the floods at logins delivered lately. */
+    private final Lately flooded = new Lately();
 
     OfflineWatch(HostCalls host, StanzaWriter.Pool writers) {
         this.host = host;
@@ -58,10 +69,17 @@ final class OfflineWatch implements OfflineMessageListener {
 
     /** The message has been delivered by an effect, as far as anybody can tell. */
     void remember(Message message) {
-        String key = key(message);
-        if (key != null) {
-            synchronized (delivered) {
-                delivered.put(key, System.currentTimeMillis());
+        put(delivered, message);
+    }
+
+    /** Sees what goes out to clients, for the messages that a flood delivers; they have a class of their own. */
+    @Override
+    public void interceptPacket(Packet packet, Session session, boolean incoming, boolean processed) {
+        if (packet instanceof OfflineMessage && !incoming && !processed) {
+            try {
+                put(flooded, (Message) packet);
+            } catch (Throwable e) {
+                rareLog.warn("A delivered offline message was not noted: " + e.getClass().getName());
             }
         }
     }
@@ -92,8 +110,9 @@ final class OfflineWatch implements OfflineMessageListener {
         try {
             PumpThread thread = PumpThread.current();
             if (thread != null && isSame(thread.inFlight(), message)) {
-                thread.fate(thread.mustTakeBack() && remove(message) ? PumpThread.REMOVED : PumpThread.STORED);
-            } else if (wasDelivered(message) && remove(message)) {
+                boolean takenBack = thread.mustTakeBack() && (remove(message) || wasDeletedUnread(message));
+                thread.fate(takenBack ? PumpThread.REMOVED : PumpThread.STORED);
+            } else if (take(delivered, message) && remove(message)) {
                 StanzaWriter writer = writers.borrow();
                 writer.write(message.getElement());
                 host.notice(new Frame.Writer(Frame.NOTICE_FELLBACK, writer.length() + 8)
@@ -105,13 +124,37 @@ final class OfflineWatch implements OfflineMessageListener {
         }
     }
 
-    private boolean wasDelivered(Message message) {
+    /** There is no such row: did a flood deliver it? It deletes before it delivers, so it gets a moment to do so. */
+    private boolean wasDeletedUnread(Message message) throws InterruptedException {
+        if (key(message) == null || message.getBody() == null || message.getChildElement("no-store", "urn:xmpp:hints") != null) {
+            return false; // 4.2 says "stored" also of what it does not store.
+        }
+        long end = System.nanoTime() + FLOOD_NANOS;
+        while (!take(flooded, message)) {
+            if (System.nanoTime() - end > 0) {
+                return true;
+            }
+            Thread.sleep(FLOOD_LOOK_MILLIS);
+        }
+        return false;
+    }
+
+    private static void put(Lately lately, Message message) {
+        String key = key(message);
+        if (key != null) {
+            synchronized (lately) {
+                lately.put(key, System.currentTimeMillis());
+            }
+        }
+    }
+
+    private static boolean take(Lately lately, Message message) {
         String key = key(message);
         if (key == null) {
             return false;
         }
-        synchronized (delivered) {
-            return !delivered.isEmpty() && delivered.remove(key) != null;
+        synchronized (lately) {
+            return lately.remove(key) != null;
         }
     }
 
