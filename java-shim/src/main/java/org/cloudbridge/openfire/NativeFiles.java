@@ -10,9 +10,11 @@ package org.cloudbridge.openfire;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.AccessDeniedException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.nio.file.StandardCopyOption;
@@ -60,17 +62,24 @@ final class NativeFiles {
         return machine(System.getProperty("os.name", "unknown"), System.getProperty("os.arch", "unknown"));
     }
 
-    /** Makes the data folder, for its owner only. */
-    void makeDataDir() throws IOException {
-        Files.createDirectories(dataDir);
+    /** Makes the data folder, for its owner only. One line for a person if it cannot be used. */
+    void makeDataDir() throws HostException {
         try {
+            Files.createDirectories(dataDir);
             Files.setPosixFilePermissions(dataDir, PosixFilePermissions.fromString(OWNER_ONLY));
         } catch (UnsupportedOperationException e) {
             LOG.debug("{} is on a file system without POSIX permissions", dataDir);
+        } catch (IOException e) {
+            throw unusable(e instanceof FileSystemException ? ((FileSystemException) e).getReason() : e.getMessage());
         }
         if (!Files.isWritable(dataDir)) {
-            throw new AccessDeniedException(dataDir.toString());
+            throw unusable("it is not writable");
         }
+    }
+
+    private HostException unusable(String why) {
+        return new HostException(HostException.IO, "The data folder " + dataDir + " cannot be used"
+            + (why == null ? "" : " (" + why + ")") + "; it can be moved with the property " + Settings.DATA_DIR + ".");
     }
 
     /** Loads the library for the class loader of Host. One line for a person if this machine has none. */
@@ -81,8 +90,7 @@ final class NativeFiles {
             throw new HostException(HostException.UNSUPPORTED,
                 "This jar has no native part for " + machine() + "; Cloud Bridge does nothing here.");
         }
-        // Copies of the temporary folder belong to a data folder, so that two servers do not clear away each other's.
-        String prefix = "cloudbridge-" + hash(dataDir.toAbsolutePath().toString()) + '-';
+        String prefix = prefix();
         Path[] folders = {dataDir.resolve("native"), Paths.get(System.getProperty("java.io.tmpdir", "."))};
         for (Path folder : folders) {
             removeOthers(folder, prefix, null);
@@ -119,12 +127,15 @@ final class NativeFiles {
         Path target = place(source, dataDir.resolve("bin"), name);
         if (!Files.isExecutable(target)) {
             LOG.warn("{} cannot be executed there (mounted noexec?), using the temporary folder", target);
-            Path folder = Files.createTempDirectory("cloudbridge-");
-            folder.toFile().deleteOnExit();
-            target = place(source, folder, name);
-            target.toFile().deleteOnExit();
+            // A fresh folder of our own: a name that others can guess could be theirs already. Cleared away by loadLibrary.
+            target = place(source, Files.createTempDirectory(prefix()), name);
         }
         return target.toAbsolutePath().toString();
+    }
+
+    /** Copies in the temporary folder belong to a data folder, so that two servers do not clear away each other's. */
+    private String prefix() {
+        return "cloudbridge-" + hash(dataDir.toAbsolutePath().toString()) + '-';
     }
 
     private static Path place(Path source, Path folder, String name) throws IOException {
@@ -162,6 +173,9 @@ final class NativeFiles {
             for (Path file : files) {
                 if (!file.getFileName().toString().equals(keep)) {
                     try {
+                        if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
+                            removeOthers(file, BINARY, null);
+                        }
                         Files.delete(file);
                     } catch (IOException e) {
                         LOG.debug("{} could not be deleted yet", file);

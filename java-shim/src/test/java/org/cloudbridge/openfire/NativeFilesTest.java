@@ -38,6 +38,18 @@ public class NativeFilesTest {
     }
 
     @Test
+    public void anUnusableDataFolderIsToldInOneLine() throws Exception {
+        Path file = folder.newFile("in-the-way").toPath();
+        try {
+            new NativeFiles(folder.getRoot().toPath(), file.resolve("data")).makeDataDir();
+            fail("made a folder in a file");
+        } catch (HostException e) {
+            assertEquals(HostException.IO, e.code());
+            assertTrue(e.getMessage(), e.getMessage().contains(file.toString()) && e.getMessage().contains("plugin.cloudbridge.dataDir"));
+        }
+    }
+
+    @Test
     public void aMachineWithoutANativeIsToldInOneLine() throws Exception {
         NativeFiles files = new NativeFiles(folder.getRoot().toPath(), folder.getRoot().toPath().resolve("data"));
         try {
