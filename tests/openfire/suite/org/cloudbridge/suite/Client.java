@@ -179,8 +179,10 @@ final class Client implements AutoCloseable {
         CarbonManager.getInstanceFor(connection).enableCarbons();
     }
 
-    /** Ends the stream in order. */
+    /** Ends the stream in order: unavailable presence, end of stream. */
     void disconnect() {
+        // Openfire does not always end its own half of the stream before it closes the socket.
+        connection.setReplyTimeout(1000);
         connection.disconnect();
     }
 

@@ -11,6 +11,7 @@ import java.util.regex.Pattern;
 /** An administrator's browser on the settings page: one session, cookies kept. */
 final class Form {
 
+    private static final Pattern MESSAGE = Pattern.compile("id=\"cb-message\">(.*?)</p>", Pattern.DOTALL);
     private static final Pattern TOKEN = Pattern.compile("name=\"csrf\" value=\"([^\"]+)\"");
 
     private final HttpClient http = HttpClient.newBuilder().cookieHandler(new CookieManager())
@@ -29,11 +30,17 @@ final class Form {
         return "csrf=" + matcher.group(1);
     }
 
-    /** Sends fields and gives the page that comes back. */
+    /** Sends fields with the page's token and gives what the page says then. */
+    String act(String fields) throws Exception {
+        return post(token() + "&" + fields);
+    }
+
+    /** Sends fields and gives what the page says then; empty when it says nothing. */
     String post(String fields) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(page)
                 .header("content-type", "application/x-www-form-urlencoded")
                 .POST(HttpRequest.BodyPublishers.ofString(fields)).build();
-        return http.send(request, HttpResponse.BodyHandlers.ofString()).body();
+        Matcher message = MESSAGE.matcher(http.send(request, HttpResponse.BodyHandlers.ofString()).body());
+        return message.find() ? message.group(1) : "";
     }
 }

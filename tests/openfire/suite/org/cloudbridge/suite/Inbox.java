@@ -51,6 +51,12 @@ final class Inbox {
         return await("message " + id, stanza -> stanza.isMessage() && !stanza.isCarbon() && id.equals(stanza.id()));
     }
 
+    private String lastMessages() {
+        List<Xml> messages = matching(Xml::isMessage);
+        String text = messages.subList(Math.max(0, messages.size() - 3), messages.size()).toString();
+        return text.substring(0, Math.min(text.length(), 2000));
+    }
+
     /** Waits until at least so many have come and gives all that have. */
     List<Xml> await(String what, int count, int seconds, Predicate<Xml> wanted) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
@@ -69,8 +75,7 @@ final class Inbox {
                 long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
                 if (left <= 0) {
                     throw new AssertionError(owner + " waited " + seconds + " s for " + count + " of " + what
-                            + ", got " + found.size() + "; the last stanzas that came: "
-                            + stanzas.subList(Math.max(0, stanzas.size() - 5), stanzas.size()));
+                            + ", got " + found.size() + "; the last messages that came: " + lastMessages());
                 }
                 wait(left);
             }

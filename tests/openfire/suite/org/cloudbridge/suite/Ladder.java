@@ -111,13 +111,17 @@ final class Ladder {
         Check.that(!page.body().contains("canary-secret"), "the page shows no secret");
         Check.that(!server.page("?json").body().contains("canary-secret"), "the status shows no secret");
         Form form = new Form(server);
-        form.post("csrf=wrong&plugin.cloudbridge.chat.mode=mirror");
+        String forged = form.post("csrf=wrong&action=save&plugin.cloudbridge.chat.mode=mirror");
+        Check.that(forged.contains("expired"), "a forged form is refused: " + forged);
         Check.equal("watch", server.status().get("modules", "chat", "mode").text(), "the mode after a forged form");
-        form.post(form.token() + "&plugin.cloudbridge.chat.mode=mirror");
-        Await.until("the form changed the mode",
+        String saved = form.act("action=save&plugin.cloudbridge.chat.mode=mirror&plugin.cloudbridge.platform.token.password=");
+        Await.until("the form changed the mode; the page said: " + saved,
                 () -> server.status().get("modules", "chat", "mode").text().equals("mirror"));
-        String refused = form.post(form.token() + "&plugin.cloudbridge.chat.timeoutMillis=soon");
-        Check.that(refused.contains("timeoutMillis"), "a wrong value is named");
+        String wrong = form.act("action=save&plugin.cloudbridge.chat.timeoutMillis=soon");
+        Check.that(wrong.contains("time limit"), "a wrong value is named: " + wrong);
+        server.awaitReady();
+        String tried = form.act("action=test");
+        Check.that(tried.contains("im-platform"), "the test of the platform says what it reached: " + tried);
         Check.equal("canary-secret", server.command("get plugin.cloudbridge.platform.token.password"), "the secret afterwards");
     }
 }

@@ -302,6 +302,26 @@ final class Server {
         return this;
     }
 
+    /**
+     * Starts, waits until the bridge works, and has each user log in once: the platform leaves alone whom it has never
+     * seen. Nobody is online afterwards.
+     */
+    Server up() throws Exception {
+        start().awaitReady();
+        for (String user : users) {
+            try (Client client = Client.online(this, user, "introduction")) {
+                Await.until("the platform decides about messages to " + user, () -> {
+                    long before = count("released");
+                    client.inbox.awaitId(client.chat(client.fullJid(), "to myself"));
+                    return count("released") > before;
+                });
+                client.disconnect();
+            }
+        }
+        Await.until("nobody is online", () -> command("sessions").equals("0"));
+        return this;
+    }
+
     /** A counter of the chat module. */
     long count(String counter) throws Exception {
         return status().get("modules", "chat", "counts", counter).number();

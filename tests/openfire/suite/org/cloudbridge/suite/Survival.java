@@ -43,15 +43,14 @@ final class Survival {
             seconds = 240)
     static void killOpenfire(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
-        Server server = Decide.patient(stage, remote, "juliet", "romeo", "mercutio").start().awaitReady();
+        Server server = Decide.patient(stage, remote, "juliet", "romeo", "mercutio").up();
         killUnderLoad(stage, remote, server, server::kill);
     }
 
     @Scenario(value = "kill -9 of Openfire and its embedded platform under load: as above; the platform's data survive",
             seconds = 240)
     static void killBoth(Stage stage) throws Exception {
-        Server server = stage.deciding("juliet", "romeo", "mercutio").set("chat.timeoutMillis", 60_000)
-                .start().awaitReady();
+        Server server = stage.deciding("juliet", "romeo", "mercutio").set("chat.timeoutMillis", 60_000).up();
         killUnderLoad(stage, null, server, () -> {
             ProcessHandle platform = server.platform();
             platform.destroyForcibly();
@@ -97,7 +96,7 @@ final class Survival {
     @Scenario(value = "kill -9 of the embedded platform under load: it comes back by itself, each message comes once",
             seconds = 240)
     static void killPlatform(Stage stage) throws Exception {
-        Server server = stage.deciding("juliet", "romeo", "mercutio").start().awaitReady();
+        Server server = stage.deciding("juliet", "romeo", "mercutio").up();
         Ledger ledger = new Ledger();
         Client romeo = stage.online(server, "romeo", "orchard");
         Client juliet = stage.withAcks(server, "juliet", "balcony");
@@ -122,7 +121,7 @@ final class Survival {
             seconds = 240)
     static void terminated(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
-        Server server = Decide.patient(stage, remote, "juliet", "romeo").set("stop.drainMillis", 1000).start().awaitReady();
+        Server server = Decide.patient(stage, remote, "juliet", "romeo").set("stop.drainMillis", 1000).up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Client romeo = stage.online(server, "romeo", "orchard");
         remote.awaitReachable(server, "romeo");
@@ -150,7 +149,7 @@ final class Survival {
     static void jarReplaced(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = Decide.patient(stage, remote, "juliet", "romeo", "mercutio", "benvolio")
-                .set("stop.drainMillis", 200).start().awaitReady();
+                .set("stop.drainMillis", 200).up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Client romeo = stage.online(server, "romeo", "orchard");
         Client benvolio = stage.withAcks(server, "benvolio", "square");
@@ -209,9 +208,8 @@ final class Survival {
     @Scenario("a panic in the host becomes an exception: the server lives, chat goes on, the page says so")
     static void panic(Stage stage) throws Exception {
         stage.expectError("(?i)panic");
-        Server server = stage.deciding("juliet", "romeo").start().awaitReady();
-        Form form = new Form(server);
-        String answer = form.post(form.token() + "&panic=1");
+        Server server = stage.deciding("juliet", "romeo").up();
+        String answer = new Form(server).act("action=panic");
         Check.that(answer.contains("code 4"), "the page says what happened: " + answer);
         chats(stage, server);
         server.awaitReady();
@@ -228,7 +226,7 @@ final class Survival {
 
     @Scenario(value = "-Xcheck:jni has nothing to say about us, over chat, hand-over, replacement and stop", seconds = 240)
     static void checkJni(Stage stage) throws Exception {
-        Server server = stage.deciding("juliet", "romeo").jvm("-Xcheck:jni").start().awaitReady();
+        Server server = stage.deciding("juliet", "romeo").jvm("-Xcheck:jni").up();
         Decide.onlineAndOffline(stage, server);
         server.replaceJar();
         server.awaitReady();
@@ -245,7 +243,7 @@ final class Survival {
             stage.skip("no JDK newer than the one that builds");
             return;
         }
-        Server server = stage.deciding("juliet", "romeo").java(stage.world.newestJava).start().awaitReady();
+        Server server = stage.deciding("juliet", "romeo").java(stage.world.newestJava).up();
         Decide.onlineAndOffline(stage, server);
         server.stop();
     }
