@@ -396,7 +396,6 @@ impl Config {
     #[must_use]
     pub fn connection(&self) -> impl PartialEq + use<> {
         (
-            self.sends(),
             self.url.clone(),
             self.token.clone(),
             self.proxy.clone(),

@@ -31,6 +31,9 @@ pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
 }
 
+/// The journal's mark behind [`Core::owes`].
+const OWES: &str = "owes";
+
 /// Counters of the chat module, in the order of [`COUNTERS`].
 #[derive(Debug, Default)]
 pub struct Counters([AtomicU64; COUNTERS.len()]);
@@ -116,6 +119,10 @@ pub struct Core {
     pub counters: Counters,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
+    /// The platform keeps messages that this bridge gave it: sessions are told and hand-overs made whatever the modes say.
+    owes: AtomicBool,
+    /// Chat has left decide mode while messages were held: until they are gone, what comes behind them keeps its place.
+    pub descending: AtomicBool,
     /// Takes nothing new but what must keep its place.
     pub stopping: AtomicBool,
     /// The threads end.
@@ -151,6 +158,7 @@ impl Core {
         let node = node_id(&data).map_err(|e| io(&e))?;
         let journal = Journal::open(&data.join("journal"), now_ms(), config.journal_max)
             .map_err(|e| HostError::Io(e.to_string()))?;
+        let owes = journal.marked(OWES).map_err(|e| HostError::Io(e.to_string()))?.is_some();
         Ok(Core {
             node,
             epoch: uuid::Uuid::now_v7().to_string(),
@@ -175,6 +183,8 @@ impl Core {
             counters: Counters::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
+            owes: AtomicBool::new(owes),
+            descending: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -228,15 +238,52 @@ impl Core {
         self.wake_all();
     }
 
+    /// Whether anything is sent to a platform at all.
+    pub fn sends(&self) -> bool {
+        self.config().sends() || self.owes.load(Ordering::Acquire) || self.descending.load(Ordering::Acquire)
+    }
+
+    /// Whether sessions are told to the platform.
+    pub fn tells_sessions(&self) -> bool {
+        self.config().tells_sessions()
+            || self.owes.load(Ordering::Acquire)
+            || self.descending.load(Ordering::Acquire)
+    }
+
+    /// The platform says whether it still keeps messages for anybody here.
+    pub fn pending_at_platform(&self, any: bool) {
+        if any == self.owes.load(Ordering::Acquire) || (!any && self.config().chat == ModuleMode::Decide) {
+            return;
+        }
+        self.owes.store(any, Ordering::Release);
+        let noted = if any { self.journal.mark(OWES, 1) } else { self.journal.unmark(OWES) };
+        if let Err(error) = noted {
+            self.failed("journal", error.to_string());
+        }
+        if !any {
+            self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+            self.reconfigure.store(!self.sends(), Ordering::Release);
+        }
+    }
+
+    /// Nothing is held any more after chat has left decide mode.
+    pub fn descended(&self) {
+        if self.descending.swap(false, Ordering::AcqRel) {
+            self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+            self.reconfigure.store(!self.sends(), Ordering::Release);
+        }
+    }
+
     /// The FILTER frame for the settings in force.
     pub fn filter_frame(&self) -> Vec<u8> {
         let config = self.config();
-        let rows = [("message", "chat normal", "*", config.chat, config.chat >= ModuleMode::Mirror)];
+        let mode = if self.descending.load(Ordering::Acquire) { ModuleMode::Decide } else { config.chat };
+        let rows = [("message", "chat normal", "*", mode, config.chat >= ModuleMode::Mirror)];
         let mut w = Writer::new(1).int(rows.len() as i32);
         for (kind, types, namespace, mode, remote) in rows {
             w = w.str(kind).str(types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(config.tells_sessions()).finish()
+        w.bool(self.tells_sessions()).finish()
     }
 
     /// Carries out what a change of the lanes led to.
@@ -277,6 +324,7 @@ impl Core {
         if action == Action::Stored
             && let Some((_, recipient)) = held.lane.split_once('>')
         {
+            self.pending_at_platform(true);
             // Somebody who is here has something pending: whoever came online meanwhile must not wait for the next lease.
             self.handover_if_here(recipient);
         }
@@ -367,14 +415,23 @@ impl Core {
         *lock(&self.wrong) = wrong;
         self.journal.set_max(config.journal_max);
         let reconnect = config.connection() != before.connection();
-        let tells = config.tells_sessions();
+        let (tells, sends) = (self.tells_sessions(), self.sends());
+        if before.chat == ModuleMode::Decide
+            && config.chat != ModuleMode::Decide
+            && lock(&self.lanes).held() > 0
+        {
+            self.descending.store(true, Ordering::Release);
+        }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
         if reconnect {
             self.ready.store(false, Ordering::Release);
             self.reconfigure.store(true, Ordering::Release);
         }
-        if tells != before.tells_sessions() {
+        if sends != self.sends() {
+            self.reconfigure.store(true, Ordering::Release);
+        }
+        if tells != self.tells_sessions() {
             self.ready.store(false, Ordering::Release);
             self.snapshot_due.store(true, Ordering::Release);
             lock(&self.sessions).reset();
@@ -450,6 +507,8 @@ impl Core {
         }
         drop(lanes);
         self.ending.store(true, Ordering::Release);
+        // Requests under way end now; what they were about stays journaled and is asked again under the same key.
+        self.client.disconnect("the plugin is stopping");
         self.wake_all();
     }
 

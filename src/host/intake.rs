@@ -59,12 +59,14 @@ impl Core {
             return false;
         }
         let config = self.config();
-        if config.chat == ModuleMode::Off {
+        let descending = self.descending.load(Ordering::Acquire) && flags.hold();
+        if config.chat == ModuleMode::Off && !descending {
             return false;
         }
         self.counters.add("seen", 1);
         self.counters.add("bytes", bytes.len() as u64);
         let taken = match config.chat {
+            _ if descending && self.keep_place(token, bytes) => true,
             ModuleMode::Off | ModuleMode::Watch => false,
             ModuleMode::Mirror => self.mirror(Reason::Mirror, bytes),
             ModuleMode::Decide if flags.hold() && flags.local_user() => {
@@ -106,10 +108,8 @@ impl Core {
         if !busy && (!claim.ask || self.stopping.load(Ordering::Acquire)) {
             return false;
         }
+        // While the platform does not know our sessions yet (`ready`) it waits in its lane; a dead platform opens the breaker.
         let unable = !self.breaker.closed() || held_now >= config.held_max;
-        if !busy && !unable && !self.ready.load(Ordering::Acquire) {
-            return self.mirror(Reason::Native, bytes);
-        }
         if unable && !busy && config.on_failure == Policy::Open {
             return self.mirror(Reason::Native, bytes);
         }
@@ -120,20 +120,36 @@ impl Core {
         recent.remember(&stanza, &key);
         drop(recent);
         let alone = (unable && claim.ask).then(|| chat::alone(config.on_failure, &key).0);
-        let mut held = Held {
+        self.hold(Held { again, ..self.held(key, &claim, Some(token), bytes) }, alone)
+    }
+
+    /// Chat has left decide mode, but something older of this conversation is still held: this one goes behind it, unasked.
+    fn keep_place(&self, token: u64, bytes: &[u8]) -> bool {
+        let claim = Stanza::parse(bytes, &Limits::default()).ok().and_then(|stanza| chat::claim(&stanza));
+        let Some(claim) = claim.filter(|claim| lock(&self.lanes).busy(&claim.lane)) else { return false };
+        let key = uuid::Uuid::now_v7().to_string().into();
+        self.hold(Held { ask: false, ..self.held(key, &claim, Some(token), bytes) }, None)
+    }
+
+    fn held(&self, key: Arc<str>, claim: &chat::Claim, token: Option<u64>, bytes: &[u8]) -> Held {
+        Held {
             seq: self.journal.next_seq(),
             key,
-            lane: claim.lane.into(),
-            token: Some(token),
+            lane: claim.lane.as_str().into(),
+            token,
             bytes: Arc::from(bytes),
             journal_bytes: 0,
             sent_ms: now_ms(),
             ask: claim.ask,
             storable: claim.storable,
-            again,
+            again: false,
             gone: false,
-            deadline: Instant::now() + Duration::from_millis(config.timeout_ms),
-        };
+            deadline: Instant::now() + Duration::from_millis(self.config().timeout_ms),
+        }
+    }
+
+    /// Journals it and puts it into its lane. False when the journal cannot write: then it passes.
+    fn hold(&self, mut held: Held, alone: Option<Action>) -> bool {
         let value = encode_held(&held, alone.as_ref());
         held.journal_bytes = value.len();
         if let Err(error) = self.journal.append(Stream::Held, held.seq, &value) {
@@ -152,36 +168,23 @@ impl Core {
         };
         let Some(claim) = chat::claim(&stanza) else { return };
         let known = lock(&self.recent).recall(&stanza);
-        let config = self.config();
-        let mut held = Held {
-            seq: self.journal.next_seq(),
-            again: known.is_some(),
-            key: known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into()),
-            lane: claim.lane.into(),
-            token: None,
-            bytes: Arc::from(bytes),
-            journal_bytes: 0,
-            sent_ms: now_ms(),
-            ask: true,
-            storable: true,
-            gone: true,
-            deadline: Instant::now() + Duration::from_millis(config.timeout_ms),
-        };
-        let value = encode_held(&held, None);
-        held.journal_bytes = value.len();
-        if let Err(error) = self.journal.append(Stream::Held, held.seq, &value) {
-            // It is in nobody's store now: it must not be lost with the journal.
-            self.failed("journal", error.to_string());
+        let again = known.is_some();
+        let key = known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
+        let held =
+            Held { again, ask: true, storable: true, gone: true, ..self.held(key, &claim, None, bytes) };
+        if !self.hold(held.clone(), None) {
+            // It is in nobody's store now: without a journal it is at least held in memory.
+            let moves = lock(&self.lanes).push(held, None);
+            self.carry_out(moves);
         }
-        let moves = lock(&self.lanes).push(held, None);
-        self.carry_out(moves);
     }
 
-    /// Decides alone, journals it together with its settlement, tells the platform later. Only what is still open counts.
-    pub fn decide_alone(&self, everything: bool) {
+    /// Decides alone, journals it together with its settlement, tells the platform later. Gives how many.
+    pub fn decide_alone(&self, everything: bool) -> usize {
         let config = self.config();
         let mut moves = Moves::default();
         let mut reports = Vec::new();
+        let mut decided = 0;
         {
             let mut lanes = lock(&self.lanes);
             for held in lanes.overdue(Instant::now(), everything) {
@@ -191,10 +194,11 @@ impl Core {
                 if let Err(error) = self.journal.settle(held.seq, &value, &settled) {
                     self.failed("journal", error.to_string());
                 }
-                if lanes.decide_alone(&held.lane, held.seq, action, &mut moves)
-                    && config.on_failure == Policy::Open
-                {
-                    reports.push(held);
+                if lanes.decide_alone(&held.lane, held.seq, action, &mut moves) {
+                    decided += 1;
+                    if config.on_failure == Policy::Open {
+                        reports.push(held);
+                    }
                 }
             }
         }
@@ -202,7 +206,10 @@ impl Core {
             self.mirror(Reason::Native, &held.bytes);
         }
         self.carry_out(moves);
-        self.wake_mirror();
+        if decided > 0 {
+            self.wake_mirror();
+        }
+        decided
     }
 }
 

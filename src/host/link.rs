@@ -42,8 +42,7 @@ pub fn run(core: &Core) {
             reconfigure(core);
             next_lease = Instant::now();
         }
-        let config = core.config();
-        if !config.sends() || core.client.url().is_none() {
+        if !core.sends() || core.client.url().is_none() {
             // Nothing to do, or the embedded platform is not up: it will wake us.
             pause = Duration::from_millis(100);
             continue;
@@ -52,7 +51,7 @@ pub fn run(core: &Core) {
         if probing && !core.breaker.probe_due() {
             continue;
         }
-        let done = if config.tells_sessions() {
+        let done = if core.tells_sessions() {
             step(core, &mut next_lease, probing)
         } else {
             keep_alive(core, &mut next_lease, probing)
@@ -143,6 +142,9 @@ fn lease(core: &Core, ttl_ms: u32) -> Result<bool, PlatformError> {
     {
         Ok(answer) => {
             answer.drain.iter().for_each(|user| core.handovers.add(user));
+            if let Some(any) = answer.pending {
+                core.pending_at_platform(any);
+            }
             Ok(true)
         }
         Err(error) => unknown_epoch(core, error),
@@ -154,7 +156,7 @@ fn unknown_epoch(core: &Core, error: PlatformError) -> Result<bool, PlatformErro
     if !error.is(problem::UNKNOWN_EPOCH) {
         return Err(error);
     }
-    if core.config().tells_sessions() {
+    if core.tells_sessions() {
         core.ready.store(false, Ordering::Release);
         core.snapshot_due.store(true, Ordering::Release);
     }
@@ -168,7 +170,7 @@ fn reconfigure(core: &Core) {
     core.breaker.reset();
     // A child of earlier settings ends first: it owns the data folder.
     drop(embedded.take());
-    if !config.sends() {
+    if !core.sends() {
         core.client.disconnect("no module is in mirror or decide mode");
         return;
     }
@@ -220,7 +222,7 @@ impl Core {
             match event {
                 Event::Up(target) => {
                     let config = self.config();
-                    if config.url.is_none() && config.sends() {
+                    if config.url.is_none() && self.sends() {
                         if let Err(error) = self.client.connect(target, &config) {
                             self.failed("settings", error);
                         }
@@ -249,7 +251,7 @@ impl Core {
 /// # Errors
 /// The actual error.
 pub fn test(core: &Core) -> Result<String, String> {
-    if !core.config().sends() {
+    if !core.sends() {
         return Err("no module is in mirror or decide mode, so nothing is sent to any platform".into());
     }
     let started = Instant::now();

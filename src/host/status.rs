@@ -43,10 +43,10 @@ pub fn status(core: &Core) -> Value {
                 "handovers": { "active": active, "waiting": waiting },
                 "counts": core.counters.all(),
             },
-            "state": { "mode": config.state.as_str(), "told": config.tells_sessions(), "sessions": sessions, "available": available },
+            "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available },
         },
         "platform": {
-            "kind": if !config.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
+            "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
             "url": core.client.url(),
             "reachable": core.client.url().is_some() && breaker == State::Closed && core.ready.load(std::sync::atomic::Ordering::Acquire),
             "breaker": { "state": if breaker == State::Closed { "closed" } else { "open" }, "opened": opened, "error": error },

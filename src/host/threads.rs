@@ -74,7 +74,8 @@ fn decide(core: &Core) {
     while !core.ending.load(Ordering::Acquire) {
         let batch = {
             let mut lanes = lock(&core.lanes);
-            let able = core.ready.load(Ordering::Acquire) && core.breaker.closed();
+            let able =
+                core.ready.load(Ordering::Acquire) && core.breaker.closed() && core.client.url().is_some();
             if !able || !lanes.has_ready() {
                 drop(
                     core.lanes_wake
@@ -206,13 +207,16 @@ fn clock(core: &Core) {
             lanes.held()
         };
         if held == 0 {
+            core.descended();
             continue;
         }
         // Woken by every change of the lanes: look at the clock at most every few milliseconds.
         std::thread::park_timeout(Duration::from_millis(5));
         let moves = lock(&core.lanes).tick(Instant::now());
         core.carry_out_quietly(moves);
-        core.decide_alone(!core.breaker.closed());
+        if core.decide_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
+            core.breaker.failure("no answer within chat.timeoutMillis", false);
+        }
     }
 }
 

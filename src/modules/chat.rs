@@ -133,7 +133,9 @@ pub fn with_delay(mut stanza: Stanza, domain: &str, sent_at: &str) -> String {
 /// XEP-0082 date and time in UTC with milliseconds.
 #[must_use]
 pub fn timestamp(ms: u64) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let format = time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    );
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000);
     time.unwrap_or(time::OffsetDateTime::UNIX_EPOCH).format(format).unwrap_or_default()
 }

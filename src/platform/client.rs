@@ -120,13 +120,22 @@ impl Client {
     pub fn connect(&self, target: Target, config: &Config) -> Result<(), String> {
         let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent }));
         let error = result.as_ref().err().cloned();
-        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = result;
+        self.exchange(result);
         error.map_or(Ok(()), Err)
     }
 
-    /// From now on nobody is asked; `why` is what callers get.
+    /// From now on nobody is asked; `why` is what callers get, also those whose request is under way.
     pub fn disconnect(&self, why: &str) {
-        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = Err(why.to_owned());
+        self.exchange(Err(why.to_owned()));
+    }
+
+    /// Puts another connection in place; requests on the old one end at once instead of at their time limit.
+    fn exchange(&self, new: Result<Arc<Connected>, String>) {
+        let old =
+            std::mem::replace(&mut *self.connected.write().unwrap_or_else(PoisonError::into_inner), new);
+        if let Ok(old) = old {
+            old.agent.clone().shutdown();
+        }
     }
 
     /// Base URL, if there is one.

@@ -73,6 +73,9 @@ pub struct LeaseAnswer {
     /// Users with a message-capable session on this node who have something pending that nobody has claimed: drain them.
     #[serde(default)]
     pub drain: Vec<String>,
+    /// Whether anything is pending for anybody, here or not: as long as it is, a bridge that has left decide mode goes on telling sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<bool>,
 }
 
 /// PUT snapshot: all sessions of the node. Users not known yet are made known (origin `bridge`).

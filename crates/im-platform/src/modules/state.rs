@@ -35,7 +35,7 @@ async fn lease(
 ) -> Result<Json<LeaseAnswer>, ApiError> {
     epoch(&lease.epoch)?;
     let drain = app.store.renew(node(&name)?, &lease.epoch, ttl(lease.ttl_ms)?).await?;
-    Ok(Json(LeaseAnswer { drain }))
+    Ok(Json(LeaseAnswer { drain, ..LeaseAnswer::default() }))
 }
 
 async fn snapshot(
