@@ -110,6 +110,8 @@ fn read(stanza: &mut Stanza, xml: &str, limits: &Limits, is_root: bool) -> Resul
     reader.config_mut().expand_empty_elements = false;
     let mut open: Vec<(usize, usize)> = Vec::with_capacity(8);
     let mut done = false;
+    // Whether the last entry is a text that the next text continues: references split what the sender wrote as one.
+    let mut in_text = false;
     loop {
         let (ns, event) = reader.read_resolved_event().map_err(StanzaError::Xml)?;
         let ns = match (&event, ns) {
@@ -121,6 +123,7 @@ fn read(stanza: &mut Stanza, xml: &str, limits: &Limits, is_root: bool) -> Resul
         };
         match event {
             Event::Start(ref start) | Event::Empty(ref start) => {
+                in_text = false;
                 if done {
                     return Err(StanzaError::Shape("more than one element"));
                 }
@@ -137,6 +140,7 @@ fn read(stanza: &mut Stanza, xml: &str, limits: &Limits, is_root: bool) -> Resul
                 }
             }
             Event::End(_) => {
+                in_text = false;
                 let (index, _) = open.pop().ok_or(StanzaError::Shape("an end tag too many"))?;
                 let behind = stanza.entries.len() as u32;
                 if let Entry::Element { end, .. } = &mut stanza.entries[index] {
@@ -144,8 +148,8 @@ fn read(stanza: &mut Stanza, xml: &str, limits: &Limits, is_root: bool) -> Resul
                 }
                 done = open.is_empty();
             }
-            Event::Text(text) => push_text(stanza, &text.xml10_content(), &mut open, limits)?,
-            Event::CData(text) => push_text(stanza, &text.xml10_content(), &mut open, limits)?,
+            Event::Text(text) => push_text(stanza, &text.xml10_content(), &mut open, limits, &mut in_text)?,
+            Event::CData(text) => push_text(stanza, &text.xml10_content(), &mut open, limits, &mut in_text)?,
             Event::GeneralRef(reference) => {
                 let mut buffer = [0; 4];
                 let value = match reference.resolve_char_ref().map_err(StanzaError::Xml)? {
@@ -153,7 +157,7 @@ fn read(stanza: &mut Stanza, xml: &str, limits: &Limits, is_root: bool) -> Resul
                     None => quick_xml::escape::resolve_predefined_entity(&reference)
                         .ok_or(StanzaError::Restricted("an entity beyond the predefined five"))?,
                 };
-                push_text(stanza, value, &mut open, limits)?;
+                push_text(stanza, value, &mut open, limits, &mut in_text)?;
             }
             Event::Comment(_) => return Err(StanzaError::Restricted("a comment")),
             Event::PI(_) => return Err(StanzaError::Restricted("a processing instruction")),
@@ -219,6 +223,7 @@ fn push_text(
     value: &str,
     open: &mut [(usize, usize)],
     limits: &Limits,
+    in_text: &mut bool,
 ) -> Result<(), StanzaError> {
     if open.is_empty() {
         return if value.trim().is_empty() {
@@ -229,13 +234,11 @@ fn push_text(
     }
     check_characters(value)?;
     let span = stanza.intern(value);
-    // An entry right behind another text, with nothing interned between, is the same run: references split what the sender wrote as one.
-    if let Some(Entry::Text(last)) = stanza.entries.last_mut()
-        && last.end == span.start
-    {
+    if *in_text && let Some(Entry::Text(last)) = stanza.entries.last_mut() {
         last.end = span.end;
         return Ok(());
     }
+    *in_text = true;
     count_child(open, limits)?;
     stanza.entries.push(Entry::Text(span));
     Ok(())
