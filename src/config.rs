@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
 
+/// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
+pub const CLUSTERED: &str = "clustered";
+
 /// What a module does (design, "The ladder").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModuleMode {
@@ -183,14 +186,15 @@ pub const SETTINGS: &[Setting] = &[
         "Connect limit (ms)",
         "How long a connection to the platform may take.",
     ),
-    setting(
-        "platform.workers",
-        Type::Number(1, 64),
-        "4",
-        "Platform",
-        "Requests at a time",
-        "How many decisions are asked for at the same time (each may carry up to 256 messages).",
-    ),
+    Setting {
+        key: "platform.workers",
+        kind: Type::Number(1, 64),
+        default: "4",
+        group: "Platform",
+        label: "Requests at a time",
+        help: "How many decisions are asked for at the same time (each may carry up to 256 messages). Takes effect when the plugin starts.",
+        restart: true,
+    },
     setting(
         "platform.leaseSeconds",
         Type::Number(3, 300),
@@ -245,7 +249,10 @@ pub const SETTINGS: &[Setting] = &[
 /// The checked settings.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// As given.
     raw: BTreeMap<String, String>,
+    /// As in force.
+    values: BTreeMap<&'static str, String>,
     /// `chat.mode`
     pub chat: ModuleMode,
     /// `chat.onFailure`
@@ -280,7 +287,7 @@ pub struct Config {
 
 /// One wrong setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{key} = \"{value}\": {reason}; the previous value stays in force", PREFIX)]
+#[error("{}{key} = \"{value}\": {reason}; \"{used}\" is used instead", PREFIX)]
 pub struct WrongSetting {
     /// Name behind [`PREFIX`].
     pub key: &'static str,
@@ -288,6 +295,8 @@ pub struct WrongSetting {
     pub value: String,
     /// What is expected.
     pub reason: String,
+    /// What is in force instead.
+    pub used: String,
 }
 
 impl Setting {
@@ -328,23 +337,38 @@ impl Setting {
 impl Config {
     /// Checks raw settings (names behind [`PREFIX`]); unknown names are left to others.
     ///
-    /// A wrong value is reported and its default used, so that one typing error does not stop the bridge.
+    /// A wrong value is reported; the one in force before it (`previous`), or else the default, is used, so that one typing error does not stop
+    /// the bridge.
     #[must_use]
-    pub fn read(raw: BTreeMap<String, String>) -> (Config, Vec<WrongSetting>) {
+    pub fn read(raw: BTreeMap<String, String>, previous: Option<&Config>) -> (Config, Vec<WrongSetting>) {
         let mut wrong = Vec::new();
-        let mut values: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut values: BTreeMap<&'static str, String> = BTreeMap::new();
         for setting in SETTINGS {
-            let value = raw.get(setting.key).map_or(setting.default, |v| v.trim());
-            match setting.check(value) {
-                Ok(()) => drop(values.insert(setting.key, value)),
+            let given = raw.get(setting.key).map_or(setting.default, |v| v.trim()).to_owned();
+            let value = match setting.check(&given) {
+                Ok(()) => given,
                 Err(reason) => {
-                    let shown = if setting.secret() { "********".into() } else { value.to_owned() };
-                    wrong.push(WrongSetting { key: setting.key, value: shown, reason });
-                    values.insert(setting.key, setting.default);
+                    let used = previous.and_then(|p| p.values.get(setting.key).cloned());
+                    let used = used.unwrap_or_else(|| setting.default.to_owned());
+                    wrong.push(WrongSetting { key: setting.key, value: given, reason, used: used.clone() });
+                    used
+                }
+            };
+            values.insert(setting.key, value);
+        }
+        // The embedded platform belongs to one server; in a cluster each node would ask its own.
+        if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
+            for key in ["chat.mode", "state.mode"] {
+                let value = values[key].clone();
+                if matches!(value.as_str(), "mirror" | "decide") {
+                    let reason =
+                        "not possible in a cluster with the embedded platform, set platform.url".to_owned();
+                    wrong.push(WrongSetting { key, value, reason, used: "watch".into() });
+                    values.insert(key, "watch".into());
                 }
             }
         }
-        let text = |key: &str| values.get(key).copied().unwrap_or_default().to_owned();
+        let text = |key: &str| values[key].clone();
         let number = |key: &str| text(key).parse::<u64>().unwrap_or_default();
         let mode = |key: &str| match text(key).as_str() {
             "off" => ModuleMode::Off,
@@ -369,6 +393,7 @@ impl Config {
             mirror_bodies: text("mirror.bodies") == "true",
             sync_ms: number("journal.syncMillis"),
             journal_max: number("journal.maxMegabytes") << 20,
+            values,
             raw,
         };
         (config, wrong)
@@ -410,29 +435,43 @@ impl Config {
 mod tests {
     use super::*;
 
+    fn raw(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
     #[test]
-    fn defaults_are_valid_and_a_wrong_value_is_named_and_replaced() {
-        let (config, wrong) = Config::read(BTreeMap::new());
+    fn defaults_are_valid_and_a_wrong_value_is_named_and_the_one_before_it_stays() {
+        let (config, wrong) = Config::read(BTreeMap::new(), None);
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!((config.chat, config.sends()), (ModuleMode::Watch, false));
-        let raw = [
+        let (config, _) = Config::read(raw(&[("chat.mode", "mirror")]), None);
+        let bad = [
             ("chat.mode", "decde"),
             ("chat.timeoutMillis", "5"),
             ("platform.url", "im.example.org"),
             ("unknown", "x"),
         ];
-        let (config, wrong) =
-            Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-        assert_eq!(config.chat, ModuleMode::Watch);
+        let (config, wrong) = Config::read(raw(&bad), Some(&config));
+        assert_eq!((config.chat, config.timeout_ms, config.url), (ModuleMode::Mirror, 3000, None));
         let text: Vec<_> = wrong.iter().map(ToString::to_string).collect();
         assert_eq!(text.len(), 3, "{text:?}");
-        assert!(
-            text[0].contains(
-                "plugin.cloudbridge.chat.mode = \"decde\": expected one of off, watch, mirror, decide"
-            ),
-            "{}",
-            text[0]
+        assert_eq!(
+            text[0],
+            "plugin.cloudbridge.chat.mode = \"decde\": expected one of off, watch, mirror, decide; \"mirror\" is used instead"
         );
+    }
+
+    #[test]
+    fn a_cluster_never_runs_on_the_embedded_platform_and_the_mode_comes_back_afterwards() {
+        let (config, wrong) = Config::read(raw(&[("chat.mode", "decide"), (CLUSTERED, "true")]), None);
+        assert_eq!((config.chat, wrong.len()), (ModuleMode::Watch, 1), "{wrong:?}");
+        let url = ("platform.url", "https://im.example.org");
+        let (config, wrong) = Config::read(raw(&[("chat.mode", "decide"), (CLUSTERED, "true"), url]), None);
+        assert_eq!((config.chat, wrong.len()), (ModuleMode::Decide, 0), "{wrong:?}");
+        let mut given = config.raw().clone();
+        given.remove(CLUSTERED);
+        given.remove("platform.url");
+        assert_eq!(Config::read(given, None).0.chat, ModuleMode::Decide);
     }
 
     #[test]

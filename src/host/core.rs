@@ -147,7 +147,7 @@ impl Core {
             Some(dir) => PathBuf::from(dir),
             None => start.home.join("cloudbridge"),
         };
-        let (config, wrong) = Config::read(raw);
+        let (config, wrong) = Config::read(raw, None);
         let io = |e: &dyn std::fmt::Display| {
             HostError::Io(format!(
                 "the data folder {} cannot be used: {e}; set {PREFIX}dataDir to a folder that Openfire may write",
@@ -408,7 +408,7 @@ impl Core {
             Some(value) => raw.insert(key.to_owned(), value.to_owned()),
             None => raw.remove(key),
         };
-        let (config, wrong) = Config::read(raw);
+        let (config, wrong) = Config::read(raw, Some(&before));
         for wrong in &wrong {
             self.effects.log(1, "settings", &wrong.to_string());
         }

@@ -223,6 +223,12 @@ fn field(h: &mut String, config: &Config, setting: &Setting) {
                 h,
                 "<input type=\"password\" autocomplete=\"off\" id=\"{id}\" name=\"{name}\" value=\"\" placeholder=\"{shown}\" aria-describedby=\"{id}-help\">"
             );
+            if config.raw().contains_key(setting.key) {
+                let _ = write!(
+                    h,
+                    " <input type=\"checkbox\" id=\"{id}-clear\" name=\"clear:{name}\" value=\"true\"> <label for=\"{id}-clear\" class=\"cb-clear\">remove it</label>"
+                );
+            }
         }
         Type::Url | Type::Text => {
             let _ = write!(
@@ -240,7 +246,7 @@ fn field(h: &mut String, config: &Config, setting: &Setting) {
     );
 }
 
-const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
+const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}#cloudbridge .cb-clear{font-weight:400;min-width:0}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
 
 // Renews the figures; the page is complete without it.
 const SCRIPT: &str = "<script>(function(){function at(o,p){return p.split('/').slice(1).reduce(function(v,k){return v==null?null:v[k]},o)}function show(v){return v==null?'\\u2013':v===true?'yes':v===false?'no':String(v)}setInterval(function(){fetch('?json',{credentials:'same-origin'}).then(function(r){return r.ok?r.json():null}).then(function(s){if(!s)return;document.querySelectorAll('#cloudbridge [data-cb]').forEach(function(e){e.textContent=show(at(s,e.getAttribute('data-cb')))})}).catch(function(){})},2000)})()</script>";
@@ -275,7 +281,8 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_escaped_and_secrets_are_not_shown() {
         let raw = [("platform.token.password", "canary"), ("platform.caFile", "\"><script>x")];
-        let (config, _) = Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let (config, _) =
+            Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(), None);
         let status =
             serde_json::json!({ "failures": [{ "at_ms": 1, "place": "link", "text": "<b>", "times": 1 }] });
         let html = render(&status, &config, ("csrf", "\"<"), ("<i>", true));

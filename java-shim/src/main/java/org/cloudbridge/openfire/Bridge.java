@@ -17,6 +17,7 @@ import java.util.Map;
 import org.jivesoftware.openfire.OfflineMessageStrategy;
 import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.cluster.ClusterManager;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
 import org.jivesoftware.openfire.session.ClientSession;
@@ -79,6 +80,7 @@ final class Bridge {
         XMPPServer server = XMPPServer.getInstance();
         final String domain = server.getServerInfo().getXMPPDomain();
         Map<String, String> settings = Settings.all();
+        settings.put(Settings.CLUSTERED, String.valueOf(ClusterManager.isClusteringStarted()));
 
         String moved = settings.get(Settings.DATA_DIR);
         Path dataDir = moved == null || moved.trim().isEmpty() ? home.resolve("cloudbridge") : Paths.get(moved.trim());
@@ -117,6 +119,9 @@ final class Bridge {
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
+        final ClusterWatch cluster = new ClusterWatch(started);
+        ClusterManager.addListener(cluster);
+        undo("the cluster listener", () -> ClusterManager.removeListener(cluster));
         final Settings watched = new Settings(started, settings);
         PropertyEventDispatcher.addListener(watched);
         undo("the property listener", () -> PropertyEventDispatcher.removeListener(watched));

@@ -22,6 +22,8 @@ final class Settings implements PropertyEventListener {
     static final String PREFIX = "plugin.cloudbridge.";
     static final String DATA_DIR = PREFIX + "dataDir";
     static final String STOP_DRAIN_MILLIS = PREFIX + "stop.drainMillis";
+    /** No setting of the admin's: whether clustering is started. */
+    static final String CLUSTERED = PREFIX + "clustered";
     private static final Logger LOG = LoggerFactory.getLogger(Settings.class);
 
     private final HostCalls host;
