@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.CharBuffer;
 import java.security.cert.X509Certificate;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.logging.Level;
@@ -47,7 +48,7 @@ final class Client implements AutoCloseable {
     final String user;
     final Inbox inbox;
 
-    private final XMPPTCPConnection connection;
+    private final TappedConnection connection;
 
     private Client(Server server, String user, String resource, boolean acks) throws Exception {
         this.user = user;
@@ -186,14 +187,20 @@ final class Client implements AutoCloseable {
         connection.disconnect();
     }
 
+    /** Takes nothing more off the wire and acknowledges nothing, though the socket stays open. */
+    void deafen() {
+        connection.deaf = true;
+    }
+
     /** The network is gone: no unavailable presence, no end of stream. */
     void cut() {
+        connection.cut.countDown();
         connection.instantShutdown();
     }
 
     @Override
     public void close() {
-        connection.instantShutdown();
+        cut();
     }
 
     static String escape(String text) {
@@ -254,10 +261,21 @@ final class Client implements AutoCloseable {
     private static final class TappedConnection extends XMPPTCPConnection {
 
         private final StanzaSplitter splitter;
+        private final CountDownLatch cut = new CountDownLatch(1);
+        private volatile boolean deaf;
 
         TappedConnection(XMPPTCPConnectionConfiguration configuration, StanzaSplitter splitter) {
             super(configuration);
             this.splitter = splitter;
+        }
+
+        private IOException awaitCut() {
+            try {
+                cut.await();
+            } catch (InterruptedException e) {
+                // Cut as well.
+            }
+            return new IOException("the client went deaf");
         }
 
         /** Called whenever the stream has a new reader: at first, and when TLS has begun. */
@@ -268,6 +286,9 @@ final class Client implements AutoCloseable {
                 @Override
                 public int read() throws IOException {
                     int c = in.read();
+                    if (deaf) {
+                        throw awaitCut();
+                    }
                     if (c >= 0) {
                         splitter.accept(String.valueOf((char) c));
                     }
@@ -277,6 +298,9 @@ final class Client implements AutoCloseable {
                 @Override
                 public int read(char[] buffer, int offset, int length) throws IOException {
                     int n = in.read(buffer, offset, length);
+                    if (deaf) {
+                        throw awaitCut();
+                    }
                     if (n > 0) {
                         splitter.accept(CharBuffer.wrap(buffer, offset, n));
                     }

@@ -315,6 +315,29 @@ final class Decide {
         awaitPending(remote, server, "romeo", "juliet", 0);
     }
 
+    @Scenario("a XEP-0198 session dies with 30 released messages unacknowledged: Openfire routes them again, they are stored, "
+            + "handed over in order, once")
+    static void unacknowledged(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = patient(stage, remote, "juliet", "romeo").up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Client romeo = stage.withAcks(server, "romeo", "orchard");
+        remote.awaitReachable(server, "romeo");
+        romeo.deafen();
+        Ledger ledger = new Ledger();
+        long before = server.count("released");
+        ledger.send(juliet, romeo.bareJid(), 30);
+        ledger.allTaken();
+        Await.until("30 were released", () -> server.count("released") - before >= 30);
+        romeo.cut();
+        awaitPending(remote, server, "romeo", "juliet", 30);
+        Client again = stage.online(server, "romeo", "orchard");
+        ledger.awaitAll(romeo, again);
+        ledger.check(romeo, again);
+        awaitPending(remote, server, "romeo", "juliet", 0);
+        Check.equal(0, server.storedByOpenfire("romeo"), "messages in Openfire's own store");
+    }
+
     @Scenario("sent carbons appear once, at send time, for delivered and for stored messages; the hand-over makes none")
     static void carbons(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();

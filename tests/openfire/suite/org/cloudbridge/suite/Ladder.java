@@ -44,7 +44,7 @@ final class Ladder {
         Check.equal(0L, server.count("seen"), "messages seen");
     }
 
-    @Scenario("mirror: chat is as always; copies reach the platform, without texts unless asked for")
+    @Scenario("mirror: chat is as always; copies reach the platform, without texts")
     static void mirrorCopies(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = remote.serve(stage.bridge("juliet", "romeo")).set("chat.mode", "mirror").start();
@@ -52,6 +52,18 @@ final class Ladder {
         remote.proxy.awaitRequests("POST /v1/events", 1);
         server.awaitSettled();
         Check.equal(3L, server.count("mirrored"), "copies made");
+        Check.that(remote.proxy.saw("romeo@"), "the platform was told who wrote to whom");
+        Check.that(!remote.proxy.saw("while you were away"), "the platform was told no text");
+    }
+
+    @Scenario("mirror with texts, when the administrator says so")
+    static void mirrorTexts(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = remote.serve(stage.bridge("juliet", "romeo")).set("chat.mode", "mirror")
+                .set("mirror.bodies", true).start();
+        chatsAsAlways(stage, server);
+        server.awaitSettled();
+        Check.that(remote.proxy.saw("while you were away"), "the platform was told the text");
     }
 
     @Scenario("mirror with a dead platform: chat is as always; copies wait and are delivered when it is back")

@@ -29,7 +29,7 @@ import java.util.concurrent.TimeoutException;
 public final class Main {
 
     private static final Class<?>[] CLASSES = {
-        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class,
+        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
     };
 
     private final World world;

@@ -35,9 +35,13 @@ final class SlowProxy implements AutoCloseable {
         DELAY_ANSWERS,
     }
 
+    /** So much of what the bridge sends is kept to be looked at. */
+    private static final int KEPT = 4_000_000;
+
     private final ServerSocket listener;
     private final Set<Connection> connections = new HashSet<>();
     private final List<String> requests = new ArrayList<>();
+    private final StringBuilder sent = new StringBuilder();
     private int target;
     private Fault fault = Fault.NONE;
     private String onlyPath = "";
@@ -83,6 +87,11 @@ final class SlowProxy implements AutoCloseable {
         // A connection that has lost bytes can only be reset.
         connections.stream().filter(connection -> next == Fault.RESET || connection.lost).forEach(Connection::reset);
         notifyAll();
+    }
+
+    /** Whether the bridge ever sent this text to the platform. */
+    synchronized boolean saw(String text) {
+        return sent.indexOf(text) >= 0;
     }
 
     /** How many requests have come whose "METHOD path" starts so. */
@@ -187,6 +196,9 @@ final class SlowProxy implements AutoCloseable {
             for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
                 noteRequest(new String(chunk, 0, Math.min(n, 300), StandardCharsets.ISO_8859_1));
                 synchronized (SlowProxy.this) {
+                    if (sent.length() < KEPT) {
+                        sent.append(new String(chunk, 0, n, StandardCharsets.UTF_8));
+                    }
                     if (concerned() && fault == Fault.BLACKHOLE) {
                         lost = true;
                     }
