@@ -1,14 +1,43 @@
 //! Who calls: credentials behind one trait, scopes, and a caller that a handler can only get from a checked request.
+//!
+//! Two kinds are here: bearer tokens, and requests signed in the manner of Standard Webhooks (id, timestamp, HMAC-SHA256 with several secrets for
+//! rotation). Leaves out: where secrets are kept (`config`), what a scope may do (each route says it).
 
-use axum::http::HeaderMap;
+mod signed;
+
+use std::time::Duration;
+
+use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 
+pub use signed::{Secret, SignedRequests, sign};
+
 /// What a credential may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// A bridge: everything a message server needs, verifiers included.
     Bridge,
+    /// Somebody's program: accounts, friends, groups, footprints, media, sending.
+    Integrator,
+    /// A person who runs the platform: reads everything, message text included; removes.
+    Operator,
+    /// Reads states, groups and metrics; no message text, no places.
+    ReadOnly,
+}
+
+impl Scope {
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Integrator => "integrator",
+            Self::Operator => "operator",
+            Self::ReadOnly => "read-only",
+        }
+    }
 }
 
 /// A checked caller.
@@ -29,15 +58,28 @@ pub enum AuthError {
     /// It is not one of ours.
     #[error("the credential is not valid")]
     Wrong,
+    /// It is signed for another time.
+    #[error("the signature's time is more than {} s away from ours", .0.as_secs())]
+    Time(Duration),
+    /// It was used before.
+    #[error("this signed request was sent before")]
+    Replayed,
 }
 
 /// Decides who a request comes from.
 pub trait Credentials: std::fmt::Debug + Send + Sync + 'static {
-    /// Checks the request's headers.
-    ///
-    /// # Errors
-    /// [`AuthError`].
-    fn check(&self, headers: &HeaderMap) -> Result<Caller, AuthError>;
+    /// Checks a request that has been read completely. None: this kind of credential was not sent, another may have been.
+    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>>;
+}
+
+/// Several kinds, the first that was sent counts.
+#[derive(Debug)]
+pub struct AnyOf(pub Vec<Box<dyn Credentials>>);
+
+impl Credentials for AnyOf {
+    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+        self.0.iter().find_map(|kind| kind.check(request))
+    }
 }
 
 /// Bearer tokens that do not change while the process runs.
@@ -60,19 +102,19 @@ impl StaticTokens {
 }
 
 impl Credentials for StaticTokens {
-    fn check(&self, headers: &HeaderMap) -> Result<Caller, AuthError> {
-        let value = headers.get(AUTHORIZATION).ok_or(AuthError::Missing)?;
-        let given = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or(AuthError::Wrong)?;
-        if !given.0.eq_ignore_ascii_case("bearer") {
-            return Err(AuthError::Wrong);
-        }
+    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+        let value = request.headers().get(AUTHORIZATION)?;
+        let given = value.to_str().ok().and_then(|v| v.split_once(' '));
+        let Some((_, given)) = given.filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")) else {
+            return Some(Err(AuthError::Wrong));
+        };
         // All are compared, so that the time taken does not say which one was near.
         let mut found = None;
         for (token, caller) in &self.tokens {
-            if bool::from(token.as_bytes().ct_eq(given.1.trim().as_bytes())) {
+            if bool::from(token.as_bytes().ct_eq(given.trim().as_bytes())) {
                 found = Some(caller);
             }
         }
-        found.cloned().ok_or(AuthError::Wrong)
+        Some(found.cloned().ok_or(AuthError::Wrong))
     }
 }

@@ -1,11 +1,14 @@
-//! Settings of a standalone server: one TOML file, read once, raw then checked.
+//! Settings of a standalone server: one TOML file, the environment over it, read once, raw then checked. `EXAMPLE` documents every setting.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Table;
 
-use crate::auth::{Caller, Scope};
+use crate::auth::{AnyOf, Caller, Scope, Secret, SignedRequests, StaticTokens};
+use crate::clock::Clock;
+use crate::http::Limits;
 use crate::store::sqlite::{DAY, Settings};
 
 /// Why a configuration cannot be used.
@@ -46,31 +49,59 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data folder.
     pub data: PathBuf,
-    /// Tokens and whom they stand for.
-    pub tokens: Vec<(String, Caller)>,
+    /// Certificate chain and key, when TLS is spoken here.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Who may call.
+    pub credentials: AnyOf,
+    /// Requests per second and caller; 0 is no limit.
+    pub rate: u32,
+    /// Settings of the interfaces.
+    pub limits: Limits,
     /// The store's settings.
     pub store: Settings,
 }
+
+/// An example with every setting, as `check-config --example` prints it.
+pub const EXAMPLE: &str = include_str!("../docs/im-platform.example.toml");
+
+/// Settings can be given as environment variables: `IM_PLATFORM__LISTEN`, `IM_PLATFORM__STORE__FULL_SYNC`. Secrets cannot: they are in files.
+const ENV: &str = "IM_PLATFORM__";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     listen: SocketAddr,
     data: PathBuf,
-    /// The statement that a proxy in front terminates TLS.
     #[serde(default)]
     behind_proxy: bool,
+    tls: Option<RawTls>,
+    #[serde(default)]
+    requests_per_second: u32,
     #[serde(default)]
     credentials: Vec<RawCredential>,
     #[serde(default)]
     store: RawStore,
+    #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
+    media: RawMedia,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCredential {
     name: String,
-    token_file: PathBuf,
+    scope: Scope,
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    secret_files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,54 +109,212 @@ struct RawCredential {
 struct RawStore {
     full_sync: Option<bool>,
     max_megabytes: Option<u64>,
-    history_days: Option<u32>,
+    readers: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRetention {
+    message_days: Option<u32>,
     event_days: Option<u32>,
+    downlink_days: Option<u32>,
+    audit_days: Option<u32>,
+    footprint_days: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMedia {
+    max_megabytes: Option<u32>,
+    max_megabytes_per_user: Option<u64>,
 }
 
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks a file, with what the environment sets over it.
     ///
     /// # Errors
     /// [`ConfigError`], naming file or setting.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::read_with(path, std::env::vars())
+    }
+
+    /// As [`Config::read`], with these variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read_with(path: &Path, vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let raw: Raw = toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })?;
-        Self::check(raw)
+        let parse = |source| ConfigError::Parse { path: path.into(), source: Box::new(source) };
+        let mut table: Table = toml::from_str(&text).map_err(parse)?;
+        for (name, value) in vars {
+            if let Some(setting) = name.strip_prefix(ENV) {
+                set(&mut table, &setting.to_lowercase(), &value)?;
+            }
+        }
+        // Once more from the text when nothing was set over it, so that an error shows its line.
+        let raw = toml::from_str::<Raw>(&text);
+        let raw = if table == toml::from_str::<Table>(&text).map_err(parse)? {
+            raw
+        } else {
+            Raw::deserialize(table)
+        };
+        Self::check(raw.map_err(parse)?)
     }
 
     fn check(raw: Raw) -> Result<Self, ConfigError> {
-        let wrong = |key: &str, why: &str| ConfigError::Wrong { key: key.into(), why: why.into() };
         if raw.credentials.is_empty() {
             return Err(wrong("credentials", "at least one is needed"));
         }
-        if !raw.listen.ip().is_loopback() && !raw.behind_proxy {
+        if !raw.listen.ip().is_loopback() && raw.tls.is_none() && !raw.behind_proxy {
             return Err(wrong(
                 "listen",
-                "beyond loopback TLS is needed, or behind_proxy = true (a proxy terminates TLS)",
+                "beyond loopback [tls] is needed, or behind_proxy = true (a proxy terminates TLS)",
             ));
         }
-        let mut tokens = Vec::new();
-        for (i, credential) in raw.credentials.into_iter().enumerate() {
-            let key = format!("credentials[{i}].token_file");
-            let token =
-                std::fs::read_to_string(&credential.token_file).map_err(|e| wrong(&key, &e.to_string()))?;
-            let token = token.trim().to_owned();
-            if token.len() < 16 {
-                return Err(wrong(&key, "the token has fewer than 16 characters"));
+        if let Some(tls) = &raw.tls {
+            for (key, file) in [("tls.cert", &tls.cert), ("tls.key", &tls.key)] {
+                std::fs::File::open(file).map_err(|e| wrong(key, &format!("{}: {e}", file.display())))?;
             }
-            tokens.push((token, Caller { name: credential.name, scope: Scope::Bridge }));
         }
         let usual = Settings::default();
         let days = |days: Option<u32>, usual| days.map_or(usual, |d| i64::from(d) * DAY);
         let store = Settings {
             full_sync: raw.store.full_sync.unwrap_or(usual.full_sync),
             max_bytes: raw.store.max_megabytes.map_or(usual.max_bytes, |m| m.saturating_mul(1 << 20)),
-            history: days(raw.store.history_days, usual.history),
-            events: days(raw.store.event_days, usual.events),
-            readers: usual.readers,
+            readers: raw.store.readers.unwrap_or(usual.readers),
+            history: days(raw.retention.message_days, usual.history),
+            events: days(raw.retention.event_days, usual.events),
+            downlink: days(raw.retention.downlink_days, usual.downlink),
+            audit: days(raw.retention.audit_days, usual.audit),
+            footprints: days(raw.retention.footprint_days, usual.footprints),
         };
-        Ok(Self { listen: raw.listen, data: raw.data, tokens, store })
+        let usual = Limits::default();
+        let limits = Limits {
+            medium: raw.media.max_megabytes.map_or(usual.medium, |m| (m as usize).saturating_mul(1 << 20)),
+            media_per_user: raw
+                .media
+                .max_megabytes_per_user
+                .map_or(usual.media_per_user, |m| m.saturating_mul(1 << 20)),
+        };
+        Ok(Self {
+            listen: raw.listen,
+            data: raw.data,
+            tls: raw.tls.map(|tls| (tls.cert, tls.key)),
+            credentials: credentials(raw.credentials)?,
+            rate: raw.requests_per_second,
+            limits,
+            store,
+        })
+    }
+}
+
+fn wrong(key: &str, why: &str) -> ConfigError {
+    ConfigError::Wrong { key: key.into(), why: why.into() }
+}
+
+/// Sets `a__b` to a TOML value, or to the text as it is.
+fn set(table: &mut Table, setting: &str, value: &str) -> Result<(), ConfigError> {
+    let value = format!("v = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.into()));
+    let mut table = table;
+    let (path, last) = setting.rsplit_once("__").map_or(("", setting), |(p, l)| (p, l));
+    for part in path.split("__").filter(|p| !p.is_empty()) {
+        let inner = table.entry(part).or_insert_with(|| toml::Value::Table(Table::new()));
+        table = inner.as_table_mut().ok_or_else(|| wrong(setting, "is not a group of settings"))?;
+    }
+    table.insert(last.into(), value);
+    Ok(())
+}
+
+fn credentials(raw: Vec<RawCredential>) -> Result<AnyOf, ConfigError> {
+    let (mut tokens, mut secrets) = (Vec::new(), Vec::new());
+    for (i, credential) in raw.into_iter().enumerate() {
+        let key = |field: &str| format!("credentials[{i}].{field}");
+        let caller = Caller { name: credential.name, scope: credential.scope };
+        if credential.token_file.is_none() && credential.secret_files.is_empty() {
+            return Err(wrong(&key("token_file"), "is needed, or secret_files"));
+        }
+        if let Some(file) = &credential.token_file {
+            let token = read_secret(file).map_err(|e| wrong(&key("token_file"), &e))?;
+            if token.len() < 16 {
+                return Err(wrong(&key("token_file"), "the token has fewer than 16 characters"));
+            }
+            tokens.push((token, caller.clone()));
+        }
+        for (j, file) in credential.secret_files.iter().enumerate() {
+            let key = key(&format!("secret_files[{j}]"));
+            let text = read_secret(file).map_err(|e| wrong(&key, &e))?;
+            let secret = Secret::parse(&text)
+                .ok_or_else(|| wrong(&key, "must hold whsec_ and base64 of 24 to 64 bytes"))?;
+            secrets.push((secret, caller.clone()));
+        }
+    }
+    Ok(AnyOf(vec![
+        Box::new(SignedRequests::new(secrets, Clock::System)),
+        Box::new(StaticTokens::new(tokens)),
+    ]))
+}
+
+fn read_secret(file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: impl Fn(String) -> String, vars: &[(&str, &str)]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("token"), "0123456789abcdef0123\n").expect("written");
+        std::fs::write(at("secret"), "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
+            .expect("written");
+        let text = EXAMPLE.replace("/etc/im-platform/", &format!("{}/", folder.path().display()));
+        std::fs::write(at("config"), change(text)).expect("written");
+        let vars = vars.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        Config::read_with(&at("config"), vars).map_err(|e| crate::http::problem::chain(&e))
+    }
+
+    #[test]
+    fn the_example_is_valid_and_names_every_default() {
+        let config = check(|text| text, &[]).expect("valid");
+        assert_eq!(format!("{:?}", config.store), format!("{:?}", Settings::default()));
+        assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases: [(&str, &str, &str); 6] = [
+            ("127.0.0.1:7480", "0.0.0.0:7480", "listen: beyond loopback"),
+            ("scope = \"bridge\"", "scope = \"root\"", "unknown variant `root`"),
+            ("full_sync", "fullsync", "unknown field `fullsync`"),
+            ("/token\"", "/no-token\"", "credentials[0].token_file"),
+            ("/secret\"", "/token\"", "credentials[1].secret_files[0]"),
+            ("requests_per_second = 0", "requests_per_second = -1", "invalid value"),
+        ];
+        for (from, to, expected) in cases {
+            let said = check(|text| text.replace(from, to), &[]).expect_err(expected);
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_above_the_file() {
+        let vars = [
+            ("IM_PLATFORM__LISTEN", "127.0.0.1:9"),
+            ("IM_PLATFORM__STORE__FULL_SYNC", "true"),
+            ("PATH", "/"),
+        ];
+        let config = check(|text| text, &vars).expect("valid");
+        assert_eq!((config.listen.port(), config.store.full_sync), (9, true));
+        let said = check(|text| text, &[("IM_PLATFORM__STORE__WHAT", "1")]).expect_err("unknown");
+        assert!(said.contains("what"), "{said}");
+        check(|text| text, &[("IM_PLATFORM__LISTEN", "0.0.0.0:9"), ("IM_PLATFORM__BEHIND_PROXY", "true")])
+            .expect("stated");
     }
 }

@@ -10,7 +10,10 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod jid;
+pub mod media;
+pub mod metrics;
 pub mod modules;
+pub mod password;
 pub mod serve;
 pub mod store;
 

@@ -12,19 +12,25 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::VERSION;
-use crate::auth::{Caller, Scope, StaticTokens};
+use crate::auth::{Caller, Credentials, Scope, StaticTokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::http::{App, router};
+use crate::http::{App, Limits, Rate, router};
+use crate::media::Folder;
+use crate::modules::purge;
 use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{Store, StoreError};
 
 /// How long what was accepted may take to finish at a stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's head.
+const HEADER_TIME: Duration = Duration::from_secs(20);
 /// How often what has ended is tidied up.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -67,6 +73,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Certificate or key cannot be used.
+    #[error("the TLS certificate or key cannot be used")]
+    Tls(#[source] std::io::Error),
     /// The process's own pipes or threads.
     #[error("the process cannot work")]
     Io(#[from] std::io::Error),
@@ -79,7 +88,7 @@ impl ServeError {
         match self {
             Self::InUse(_) => 3,
             Self::Store { source: StoreError::Corrupt(_) | StoreError::Newer { .. }, .. } => 4,
-            Self::Config(_) => 5,
+            Self::Config(_) | Self::Tls(_) => 5,
             Self::Store { .. }
             | Self::Folder { .. }
             | Self::Greeting(_)
@@ -122,12 +131,8 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
         out.write_all(hello.as_bytes())?;
         out.flush()
     };
-    run(
-        listener,
-        App { store: Arc::new(store), credentials: Arc::new(credentials) },
-        Some(parent_gone),
-        announce,
-    )?;
+    let setup = Setup { rate: 0, limits: Limits::default(), data: data.into(), tls: None };
+    run(listener, store, Arc::new(credentials), setup, Some(parent_gone), announce)?;
     drop(lock);
     Ok(())
 }
@@ -142,12 +147,13 @@ pub fn standalone(config: &Path) -> Result<(), ServeError> {
     let store = open(&config.data, config.store)?;
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;
-    let credentials = StaticTokens::new(config.tokens);
+    let credentials = Arc::new(config.credentials);
+    let setup = Setup { rate: config.rate, limits: config.limits, data: config.data, tls: config.tls };
     let announce = move || {
         tracing::info!(%addr, version = VERSION, "listening");
         Ok(())
     };
-    run(listener, App { store: Arc::new(store), credentials: Arc::new(credentials) }, None, announce)?;
+    run(listener, store, credentials, setup, None, announce)?;
     drop(lock);
     Ok(())
 }
@@ -184,23 +190,57 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
     Ok(listener)
 }
 
+/// What the server is told besides store and credentials.
+struct Setup {
+    rate: u32,
+    limits: Limits,
+    data: PathBuf,
+    tls: Option<(PathBuf, PathBuf)>,
+}
+
 fn run(
     listener: TcpListener,
-    app: App,
+    store: Sqlite,
+    credentials: Arc<dyn Credentials>,
+    setup: Setup,
     parent_gone: Option<oneshot::Receiver<()>>,
     announce: impl FnOnce() -> std::io::Result<()>,
 ) -> Result<(), ServeError> {
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = cores.clamp(2, 4);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(async move {
+        let store: Arc<dyn Store> = Arc::new(store);
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            store: Arc::clone(&store),
+            credentials,
+            files: Arc::new(Folder::in_data(&setup.data)),
+            metrics: Arc::default(),
+            rate: Arc::new(Rate::new(setup.rate)),
+            hashing: Arc::new(Semaphore::new(cores.div_ceil(2))),
+            stopping,
+            limits: setup.limits,
+        };
         let handle = Handle::new();
-        let store = Arc::clone(&app.store);
-        let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()).handle(handle.clone());
-        let server = tokio::spawn(server.serve(router(app).into_make_service()));
-        let sweeper = tokio::spawn(sweep(Arc::clone(&store)));
+        let service = router(app.clone()).into_make_service();
+        let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+        // Who opens a connection and says nothing does not keep it.
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+        let server = match setup.tls {
+            Some((cert, key)) => {
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let config = RustlsConfig::from_pem_file(cert, key).await.map_err(ServeError::Tls)?;
+                let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+                tokio::spawn(server.acceptor(acceptor).serve(service))
+            }
+            None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
+        };
+        let sweeper = tokio::spawn(sweep(app));
         announce()?;
         let why = stop_order(parent_gone).await?;
         tracing::info!(why, "stopping");
+        stop.send_replace(true);
         handle.graceful_shutdown(Some(GRACE));
         server.await.map_err(std::io::Error::other)??;
         sweeper.abort();
@@ -234,11 +274,14 @@ async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Resu
     })
 }
 
-async fn sweep(store: Arc<dyn Store>) {
+async fn sweep(app: App) {
     loop {
-        match store.sweep().await {
+        match app.store.sweep().await {
             Ok(true) => tokio::task::yield_now().await,
-            Ok(false) => tokio::time::sleep(SWEEP).await,
+            Ok(false) => {
+                purge(&app).await;
+                tokio::time::sleep(SWEEP).await;
+            }
             Err(StoreError::Closed) => return,
             Err(e) => {
                 tracing::error!(error = crate::http::problem::chain(&e), "tidying up failed");

@@ -6,8 +6,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use im_api::downlink::Origin;
+use im_api::routes::ORIGIN;
+
 use super::problem::ApiError;
+use crate::auth::{AuthError, Caller, Scope};
 use crate::jid::UserId;
+use crate::store::footprint::Viewer;
+use crate::store::{Cause, Once};
 
 /// How large a body this route takes; put on the request by the router.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +40,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// # Errors
 /// [`ApiError::TooLarge`], [`ApiError::Body`].
 pub async fn read(request: Request) -> Result<axum::body::Bytes, ApiError> {
-    let limit = request.extensions().get::<BodyLimit>().map_or(1 << 20, |l| l.0);
+    let limit = request.extensions().get::<BodyLimit>().map_or(0, |l| l.0);
     let declared = request.headers().get(axum::http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
@@ -117,6 +123,100 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<
             Err(e) => Err(ApiError::Invalid { pointer: None, detail: e.body_text() }),
         }
     }
+}
+
+/// What a change is caused by: caller, origin, idempotency key.
+#[derive(Debug)]
+pub struct By(pub Cause);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Caller { name, .. } = caller(parts)?;
+        let origin = match parts.headers.get(ORIGIN) {
+            None => None,
+            Some(value) => {
+                let split = value.to_str().ok().and_then(|v| v.split_once('/'));
+                let wrong = || ApiError::parameter(ORIGIN, "must be `node/event`, at most 256 characters");
+                let (node, event) = split.filter(|_| value.len() <= 256).ok_or_else(wrong)?;
+                Some(Origin { node: node.into(), event: event.into() })
+            }
+        };
+        Ok(Self(Cause { caller: name, origin, once: parts.extensions.get::<Once>().cloned() }))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        caller(parts)
+    }
+}
+
+fn caller(parts: &Parts) -> Result<Caller, ApiError> {
+    parts.extensions.get::<Caller>().cloned().ok_or(ApiError::Auth(AuthError::Missing))
+}
+
+/// Whose eyes a read is for. Only an operator may read without naming somebody.
+///
+/// # Errors
+/// [`ApiError::Invalid`].
+pub fn viewer(caller: &Caller, named: Option<&str>) -> Result<Viewer, ApiError> {
+    match named {
+        Some(name) => Ok(Viewer::User(user("viewer", name)?)),
+        None if caller.scope == Scope::Operator => Ok(Viewer::Operator),
+        None => Err(ApiError::parameter("viewer", "is needed: every read for a person names that person")),
+    }
+}
+
+/// The size of a page: 1 to 256, default 100.
+///
+/// # Errors
+/// [`ApiError::Invalid`].
+pub fn page(limit: Option<u32>) -> Result<u32, ApiError> {
+    match limit.unwrap_or(100) {
+        limit @ 1..=256 => Ok(limit),
+        _ => Err(ApiError::parameter("limit", "must be 1 to 256")),
+    }
+}
+
+/// Query of a page.
+#[derive(Debug, serde::Deserialize)]
+pub struct Page {
+    /// Items per page.
+    pub limit: Option<u32>,
+    /// Cursor.
+    pub after: Option<String>,
+}
+
+/// A text of at most so many characters.
+///
+/// # Errors
+/// [`ApiError::Invalid`] with this pointer.
+pub fn at_most(pointer: &str, text: Option<&String>, characters: usize) -> Result<(), ApiError> {
+    match text {
+        Some(text) if text.chars().count() > characters => {
+            Err(ApiError::field(pointer, format!("has more than {characters} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An id of 1 to 128 characters of `[A-Za-z0-9._-]`.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// A resource as a JID would carry it, so that it compares equal to one in an address.
+///
+/// # Errors
+/// [`crate::jid::AddressError`].
+pub fn resource(user: &UserId, resource: &str) -> Result<String, crate::jid::AddressError> {
+    let jid = crate::jid::full(&format!("{user}/{resource}"))?;
+    Ok(jid.resource().map(|r| r.as_str().to_owned()).unwrap_or_default())
 }
 
 /// A user named in path or query.

@@ -1,23 +1,34 @@
-//! HTTP: the router made from the modules' lists of routes, the check of the credential, extractors, problems.
+//! HTTP: the router made from the modules' lists of routes, the check of credential, scope and rate, extractors, problems.
 //!
 //! Leaves out: what a request means (modules), listening and stopping (`serve`).
 
 pub mod extract;
 pub mod problem;
+mod rate;
+pub mod route;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
-use axum::routing::MethodRouter;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use im_api::routes::IDEMPOTENCY_KEY;
+use ring::digest;
+use tokio::sync::{Semaphore, watch};
 
-use self::extract::BodyLimit;
+pub use self::rate::Rate;
+pub use self::route::Route;
+
+use self::extract::{BodyLimit, read};
 use self::problem::ApiError;
-use crate::auth::Credentials;
-use crate::modules::MODULES;
-use crate::store::Store;
+use crate::auth::{AuthError, Credentials};
+use crate::media::Files;
+use crate::metrics::Metrics;
+use crate::modules::routes;
+use crate::store::{Once, Store};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -26,41 +37,114 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Who may call.
     pub credentials: Arc<dyn Credentials>,
+    /// Where media are.
+    pub files: Arc<dyn Files>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Requests per caller.
+    pub rate: Arc<Rate>,
+    /// Password hashing at the same time: it must not take all cores.
+    pub hashing: Arc<Semaphore>,
+    /// True when the process is about to end: long polls answer at once.
+    pub stopping: watch::Receiver<bool>,
+    /// Settings of the interfaces.
+    pub limits: Limits,
 }
 
-/// One route. Router, checks and documentation walk the same list.
-pub struct Route {
-    /// Path template, from [`im_api::routes`].
-    pub path: &'static str,
-    /// Largest body in bytes.
-    pub body: usize,
-    /// Whether a credential is needed.
-    pub open: bool,
-    /// Its methods.
-    pub methods: fn() -> MethodRouter<App>,
+/// Settings of the interfaces.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest medium in bytes.
+    pub medium: usize,
+    /// Media of one user in bytes.
+    pub media_per_user: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { medium: 10 << 20, media_per_user: 1 << 30 }
+    }
 }
 
 /// The whole server.
 pub fn router(app: App) -> Router {
     let mut router = Router::new();
-    for route in MODULES.iter().flat_map(|module| module.routes) {
-        let mut methods = (route.methods)().fallback(|| async { ApiError::Method });
-        if !route.open {
-            methods = methods.layer(from_fn_with_state(app.clone(), authorize));
-        }
-        let limit = BodyLimit(route.body);
-        methods = methods.layer(from_fn(move |mut request: Request, next: Next| async move {
-            request.extensions_mut().insert(limit);
-            next.run(request).await
-        }));
-        router = router.route(route.path, methods);
+    for route in routes() {
+        let app = app.clone();
+        let guard = from_fn(move |request: Request, next: Next| {
+            let app = app.clone();
+            async move {
+                let started = Instant::now();
+                let response =
+                    guard(&app, route, request, next).await.unwrap_or_else(ApiError::into_response);
+                app.metrics.request(route, response.status().as_u16(), started.elapsed());
+                response
+            }
+        });
+        router = router.route(route.path, (route.handler)().layer(guard));
     }
-    router.fallback(|| async { ApiError::NoRoute }).with_state(app)
+    router
+        .method_not_allowed_fallback(|| async { ApiError::Method })
+        .fallback(|| async { ApiError::NoRoute })
+        .with_state(app)
 }
 
-/// No handler behind this runs without a caller.
-async fn authorize(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let caller = app.credentials.check(request.headers())?;
+/// No handler behind this runs without a caller whose scope covers the route. Large bodies of strangers are not read.
+async fn guard(
+    app: &App,
+    route: &'static Route,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    request.extensions_mut().insert(BodyLimit(route.limit));
+    if route.scopes.is_empty() {
+        return Ok(next.run(request).await);
+    }
+    let signed = request.headers().contains_key("webhook-signature");
+    let wants_key = route.once && request.headers().contains_key(IDEMPOTENCY_KEY);
+    let mut caller = if signed { None } else { Some(check(app, &request, &[])?) };
+    if signed || wants_key {
+        let (parts, body) = request.into_parts();
+        let mut whole = Request::from_parts(parts.clone(), body);
+        whole.extensions_mut().insert(BodyLimit(route.limit));
+        let bytes = read(whole).await?;
+        request = Request::from_parts(parts, Body::from(bytes.clone()));
+        if signed {
+            caller = Some(check(app, &request, &bytes)?);
+        }
+        if wants_key {
+            let once = once(&request, &bytes)?;
+            request.extensions_mut().insert(once);
+        }
+    }
+    let caller = caller.ok_or(AuthError::Missing)?;
+    if !route.scopes.contains(&caller.scope) {
+        return Err(ApiError::Forbidden(caller.scope.name()));
+    }
+    if !app.rate.admit(&caller.name) {
+        return Err(ApiError::RateLimited);
+    }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+fn check(app: &App, request: &Request, body: &[u8]) -> Result<crate::auth::Caller, AuthError> {
+    let mut whole = axum::http::Request::new(body);
+    whole.method_mut().clone_from(request.method());
+    whole.uri_mut().clone_from(request.uri());
+    whole.headers_mut().clone_from(request.headers());
+    app.credentials.check(&whole).unwrap_or(Err(AuthError::Missing))
+}
+
+fn once(request: &Request, body: &[u8]) -> Result<Once, ApiError> {
+    let key = request.headers().get(IDEMPOTENCY_KEY).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !(1..=255).contains(&key.len()) {
+        return Err(ApiError::parameter(IDEMPOTENCY_KEY, "must have 1 to 255 printable ASCII characters"));
+    }
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for part in [request.method().as_str().as_bytes(), b" ", request.uri().path().as_bytes(), b"\n", body] {
+        hash.update(part);
+    }
+    let fingerprint = hash.finish().as_ref().try_into().unwrap_or_default();
+    Ok(Once { key: key.into(), fingerprint })
 }

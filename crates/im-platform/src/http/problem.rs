@@ -39,6 +39,12 @@ pub enum ApiError {
     /// The path exists, the method does not.
     #[error("this path does not take this method")]
     Method,
+    /// The caller's scope does not cover it.
+    #[error("the scope {0} does not cover this")]
+    Forbidden(&'static str),
+    /// Too many requests.
+    #[error("too many requests")]
+    RateLimited,
     /// No caller.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -67,12 +73,18 @@ impl ApiError {
             Self::ContentType(_) => (415, problem::INVALID, "The content type is not supported"),
             Self::NoRoute => (404, problem::NOT_FOUND, "Not found"),
             Self::Method => (405, "about:blank", "Method not allowed"),
+            Self::Forbidden(_) => (403, problem::FORBIDDEN, "Not covered by this credential"),
+            Self::RateLimited => (429, problem::RATE_LIMITED, "Too many requests"),
             Self::Auth(_) => (401, problem::UNAUTHORIZED, "A valid credential is needed"),
             Self::Store(StoreError::UnknownEpoch) => {
                 (409, problem::UNKNOWN_EPOCH, "Send a full snapshot of this node first")
             }
             Self::Store(StoreError::Claimed) => (409, problem::CLAIMED, "Somebody else holds the claim"),
             Self::Store(StoreError::Conflict(_)) => (409, problem::CONFLICT, "Conflict"),
+            Self::Store(StoreError::CursorGone) => {
+                (410, problem::CURSOR_GONE, "Events after this cursor are gone")
+            }
+            Self::Store(StoreError::KeyReused) => (422, problem::INVALID, "A value is not acceptable"),
             Self::Store(StoreError::NotFound(_)) => (404, problem::NOT_FOUND, "Not found"),
             Self::Store(StoreError::Full(_)) => (507, problem::STORAGE_FULL, "The store is full"),
             Self::Store(StoreError::Closed) => (503, problem::UNAVAILABLE, "The platform is stopping"),
@@ -116,6 +128,7 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match problem.status {
             401 => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            429 => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"))),
             503 | 507 => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"))),
             _ => {}
         }

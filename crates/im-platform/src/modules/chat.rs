@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use im_api::chat::{
     Claim, ClaimRequest, DecideAnswer, DecideItem, DecideRequest, Decided, History, Pending, PendingLeft,
     SettleAnswer, SettleRequest, Verdict,
@@ -11,18 +11,51 @@ use im_api::chat::{
 use im_api::{problem, routes};
 use serde::Deserialize;
 
+use super::{BRIDGE, HISTORY};
 use crate::clock;
-use crate::http::extract::{Body, Params, Query, is_word, node, user};
+use crate::http::extract::{Body, Params, Query, is_word, node, page, resource, user};
 use crate::http::problem::ApiError;
+use crate::http::route::{LIMIT, Param};
 use crate::http::{App, Route};
 use crate::jid::{Jid, full};
 use crate::store::chat::{Claimant, HistoryPage, Message};
 
+const CLAIM: Param = Param::needed("claim", "string", "The claim's id.");
+
 pub const ROUTES: &[Route] = &[
-    Route { path: routes::MESSAGES, body: 64 << 20, open: false, methods: || post(decide).get(history) },
-    Route { path: routes::SETTLE, body: 1 << 20, open: false, methods: || post(settle) },
-    Route { path: routes::PENDING, body: 0, open: false, methods: || get(pending).delete(handed_over) },
-    Route { path: routes::CLAIM, body: 4 << 10, open: false, methods: || post(claim).delete(give_back) },
+    Route::new("POST", routes::MESSAGES, "Judge and store messages", || post(decide))
+        .for_scopes(BRIDGE)
+        .takes::<DecideRequest>(64 << 20)
+        .gives::<DecideAnswer>(200),
+    Route::new("GET", routes::MESSAGES, "A user's messages, newest first", || get(history))
+        .for_scopes(HISTORY)
+        .query(&[
+            Param::needed("user", "string", "For whose eyes, bare JID."),
+            Param::optional("with", "string", "Only the conversation with this one, bare JID."),
+            LIMIT,
+            Param::optional("before", "integer", "Cursor: `next` of the page before."),
+        ])
+        .gives::<History>(200),
+    Route::new("POST", routes::SETTLE, "What the bridge decided alone", || post(settle))
+        .for_scopes(BRIDGE)
+        .takes::<SettleRequest>(1 << 20)
+        .gives::<SettleAnswer>(200),
+    Route::new("GET", routes::PENDING, "The oldest pending messages", || get(pending))
+        .for_scopes(BRIDGE)
+        .query(&[CLAIM, LIMIT])
+        .gives::<Pending>(200),
+    Route::new("DELETE", routes::PENDING, "Messages that were handed over", || delete(handed_over))
+        .for_scopes(BRIDGE)
+        .query(&[CLAIM, Param::needed("upto", "integer", "Handed over up to and with this seq.")])
+        .gives::<PendingLeft>(200),
+    Route::new("POST", routes::CLAIM, "Drain what is pending for a user", || post(claim))
+        .for_scopes(BRIDGE)
+        .takes::<ClaimRequest>(4 << 10)
+        .gives::<Claim>(200),
+    Route::new("DELETE", routes::CLAIM, "Give a claim back", || delete(give_back))
+        .for_scopes(BRIDGE)
+        .query(&[CLAIM])
+        .done(204),
 ];
 
 /// Messages per request.
@@ -56,7 +89,7 @@ async fn decide(
         }
     }
     let mut verdicts = app.store.decide(node, &request.epoch, good).await?.into_iter();
-    let results = answers
+    let results: Vec<Decided> = answers
         .into_iter()
         .map(|(key, failed)| {
             let verdict = failed.or_else(|| verdicts.next()).unwrap_or_else(|| Verdict::Failed {
@@ -66,7 +99,23 @@ async fn decide(
             Decided { key, verdict }
         })
         .collect();
+    for decided in &results {
+        app.metrics.verdict(word(&decided.verdict));
+    }
     Ok(Json(DecideAnswer { results }))
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deliver => "deliver",
+        Verdict::Stored => "stored",
+        Verdict::HandedOver => "handed_over",
+        Verdict::Native => "native",
+        Verdict::Replace { .. } => "replace",
+        Verdict::Refuse { .. } => "refuse",
+        Verdict::Settled => "settled",
+        Verdict::Failed { .. } => "failed",
+    }
 }
 
 fn message(item: DecideItem) -> Result<Message, String> {
@@ -114,12 +163,8 @@ async fn claim(
     Body(request): Body<ClaimRequest>,
 ) -> Result<Json<Claim>, ApiError> {
     let user = user("user", &name)?;
-    let ClaimRequest { node, epoch, resource } = request;
-    let resource = full(&format!("{user}/{resource}"))
-        .map_err(|e| ApiError::field("/resource", e.to_string()))?
-        .resource()
-        .map(|r| r.as_str().to_owned())
-        .unwrap_or_default();
+    let ClaimRequest { node, epoch, resource: of } = request;
+    let resource = resource(&user, &of).map_err(|e| ApiError::field("/resource", e.to_string()))?;
     let idempotency = headers.get(routes::IDEMPOTENCY_KEY).and_then(|v| v.to_str().ok()).map(Into::into);
     Ok(Json(app.store.claim(&user, Claimant { node, epoch, resource, idempotency }).await?))
 }
@@ -187,12 +232,4 @@ async fn history(
         before: query.before,
     };
     Ok(Json(app.store.history(page).await?))
-}
-
-/// The size of a page: 1 to 256, default 100.
-fn page(limit: Option<u32>) -> Result<u32, ApiError> {
-    match limit.unwrap_or(100) {
-        limit @ 1..=256 => Ok(limit),
-        _ => Err(ApiError::parameter("limit", "must be 1 to 256")),
-    }
 }

@@ -7,13 +7,18 @@ use axum::routing::post;
 use im_api::event::{Event, EventsAnswer};
 use im_api::routes;
 
+use super::BRIDGE;
 use crate::clock;
 use crate::http::extract::{parse, read};
 use crate::http::problem::ApiError;
 use crate::http::{App, Route};
 
 pub const ROUTES: &[Route] =
-    &[Route { path: routes::EVENTS, body: 16 << 20, open: false, methods: || post(add) }];
+    &[Route::new("POST", routes::EVENTS, "Mirror events, one or a batch", || post(add))
+        .for_scopes(BRIDGE)
+        .takes::<Vec<Event>>(16 << 20)
+        .media(&["application/cloudevents-batch+json", "application/cloudevents+json"], 16 << 20)
+        .gives::<EventsAnswer>(200)];
 
 /// Events per request.
 const MAX: usize = 1_000;

@@ -6,19 +6,36 @@ use axum::routing::{get, post, put};
 use im_api::routes;
 use im_api::state::{Lease, LeaseAnswer, Session, Snapshot, StateAnswer, StateBatch, StateChange, UserState};
 
+use super::{ALL, BRIDGE, WRITERS};
 use crate::clock::Millis;
-use crate::http::extract::{Body, Params, is_word, node, user};
+use crate::http::extract::{Body, By, Params, is_word, node, resource as resource_of, user};
 use crate::http::problem::ApiError;
 use crate::http::{App, Route};
-use crate::jid::{AddressError, Jid, UserId, full};
+use crate::jid::UserId;
 use crate::store::state::{Change, NodeSnapshot, SessionState};
 
 pub const ROUTES: &[Route] = &[
-    Route { path: routes::LEASE, body: 4 << 10, open: false, methods: || put(lease) },
-    Route { path: routes::SNAPSHOT, body: 64 << 20, open: false, methods: || put(snapshot) },
-    Route { path: routes::NODE_STATES, body: 4 << 20, open: false, methods: || post(states) },
-    Route { path: routes::RESOURCE_STATE, body: 16 << 10, open: false, methods: || put(one) },
-    Route { path: routes::USER_STATE, body: 0, open: false, methods: || get(of_user) },
+    Route::new("PUT", routes::LEASE, "A node is alive", || put(lease))
+        .for_scopes(BRIDGE)
+        .takes::<Lease>(4 << 10)
+        .gives::<LeaseAnswer>(200),
+    Route::new("PUT", routes::SNAPSHOT, "All sessions of a node", || put(snapshot))
+        .for_scopes(BRIDGE)
+        .takes::<Snapshot>(64 << 20)
+        .gives::<StateAnswer>(200),
+    Route::new("POST", routes::NODE_STATES, "Changes of sessions, in order", || post(states))
+        .for_scopes(BRIDGE)
+        .takes::<StateBatch>(4 << 20)
+        .gives::<StateAnswer>(200),
+    Route::new("PUT", routes::RESOURCE_STATE, "The state of a session that belongs to no bridge", || {
+        put(one)
+    })
+    .for_scopes(WRITERS)
+    .takes::<StateChange>(16 << 10)
+    .gives::<StateAnswer>(200),
+    Route::new("GET", routes::USER_STATE, "A user's state, aggregated", || get(of_user))
+        .for_scopes(ALL)
+        .gives::<UserState>(200),
 ];
 
 /// Changes per request.
@@ -26,7 +43,7 @@ const MAX_CHANGES: usize = 1_000;
 /// Characters of a status text.
 const MAX_STATUS: usize = 1_024;
 /// How long a state that belongs to no node lives unless it is set again.
-const RESOURCE_TTL: Millis = 5 * 60_000;
+pub const RESOURCE_TTL: Millis = 5 * 60_000;
 
 async fn lease(
     State(app): State<App>,
@@ -71,6 +88,7 @@ async fn states(
 async fn one(
     State(app): State<App>,
     Params((name, resource)): Params<(String, String)>,
+    By(cause): By,
     Body(given): Body<StateChange>,
 ) -> Result<Json<StateAnswer>, ApiError> {
     let named = user("user", &name)?;
@@ -79,11 +97,11 @@ async fn one(
         return Err(ApiError::field("/user", "must be the user of the path"));
     }
     if change.session.resource
-        != full_resource(&named, &resource).map_err(|e| ApiError::parameter("resource", e))?
+        != resource_of(&named, &resource).map_err(|e| ApiError::parameter("resource", e))?
     {
         return Err(ApiError::field("/resource", "must be the resource of the path"));
     }
-    app.store.set_state(change, RESOURCE_TTL).await?;
+    app.store.set_state(change, RESOURCE_TTL, cause).await?;
     Ok(Json(StateAnswer::default()))
 }
 
@@ -119,17 +137,11 @@ fn change(given: StateChange, at: impl Fn() -> String) -> Result<Change, ApiErro
 fn session(given: Session, at: impl Fn() -> String) -> Result<SessionState, ApiError> {
     let Session { user, resource, available, priority, show, status } = given;
     let user = UserId::parse(&user).map_err(|e| ApiError::field(format!("{}/user", at()), e.to_string()))?;
-    let resource = full_resource(&user, &resource)
+    let resource = resource_of(&user, &resource)
         .map_err(|e| ApiError::field(format!("{}/resource", at()), e.to_string()))?;
     if status.as_ref().is_some_and(|s| s.chars().count() > MAX_STATUS) {
         let detail = format!("has more than {MAX_STATUS} characters");
         return Err(ApiError::field(format!("{}/status", at()), detail));
     }
     Ok(SessionState { user, resource, available, priority, show, status })
-}
-
-/// The resource as a JID would carry it, so that it compares equal to one in a recipient's address.
-fn full_resource(user: &UserId, resource: &str) -> Result<String, AddressError> {
-    let jid: Jid = full(&format!("{user}/{resource}"))?;
-    Ok(jid.resource().map(|r| r.as_str().to_owned()).unwrap_or_default())
 }

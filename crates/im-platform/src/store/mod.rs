@@ -7,26 +7,44 @@
 //!
 //! Leaves out: HTTP, credentials, limits on sizes (the modules check those before they call).
 
+mod cause;
 pub mod chat;
+pub mod downlink;
 pub mod event;
+pub mod footprint;
+pub mod friend;
+pub mod group;
 pub mod judge;
+pub mod media;
+pub mod room;
 pub mod sqlite;
 pub mod state;
+pub mod user;
 
 use async_trait::async_trait;
 
+pub use cause::{Cause, Once};
 pub use chat::Chat;
+pub use downlink::Downlink;
 pub use event::Events;
+pub use footprint::Footprints;
+pub use friend::Friends;
+pub use group::Groups;
+pub use media::Media;
+pub use room::Rooms;
 pub use state::State;
+pub use user::Users;
 
 /// Result of a store's operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Everything the platform keeps.
 #[async_trait]
-pub trait Store: State + Chat + Events {
+pub trait Store:
+    State + Chat + Events + Users + Friends + Groups + Rooms + Footprints + Media + Downlink
+{
     /// What kind it is, as [`im_api::health::Health::store`].
     fn kind(&self) -> &'static str;
 
@@ -59,15 +77,21 @@ pub enum StoreError {
     /// Exists already, or changed meanwhile.
     #[error("{0}")]
     Conflict(&'static str),
+    /// Events after this cursor were removed.
+    #[error("events after this cursor are no longer there")]
+    CursorGone,
+    /// The idempotency key was used for something else.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
     /// There is no such thing.
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The disk or a limit is full.
     #[error("the store is full")]
-    Full(#[source] Cause),
+    Full(#[source] Source),
     /// The data is damaged.
     #[error("the store's data is damaged")]
-    Corrupt(#[source] Cause),
+    Corrupt(#[source] Source),
     /// The data was written by a newer version.
     #[error("the data has format {found}, this version reads up to {known}")]
     Newer {
@@ -86,7 +110,7 @@ pub enum StoreError {
         doing: &'static str,
         /// The cause.
         #[source]
-        source: Cause,
+        source: Source,
     },
 }
 
@@ -97,6 +121,8 @@ impl StoreError {
         match self {
             Self::Full(_) | Self::Closed | Self::Failed { .. } | Self::Claimed => true,
             Self::UnknownEpoch
+            | Self::CursorGone
+            | Self::KeyReused
             | Self::Conflict(_)
             | Self::NotFound(_)
             | Self::Corrupt(_)

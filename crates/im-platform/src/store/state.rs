@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use im_api::state::{Session, Show, UserState};
 
-use super::Result;
+use super::{Cause, Result};
 use crate::clock::Millis;
 use crate::jid::UserId;
 
@@ -79,11 +79,11 @@ pub trait State: Send + Sync + 'static {
     async fn change(&self, node: &str, epoch: &str, changes: Vec<Change>) -> Result<Vec<String>>;
 
     /// The state of a session that belongs to no node; it lives for `ttl` unless set again. It counts for the aggregated state only: no message
-    /// is delivered to it. Makes nobody known.
+    /// is delivered to it. Makes nobody known. A change that can be seen is announced.
     ///
     /// # Errors
     /// [`super::StoreError::NotFound`] for an unknown user.
-    async fn set_state(&self, change: Change, ttl: Millis) -> Result<()>;
+    async fn set_state(&self, change: Change, ttl: Millis, cause: Cause) -> Result<()>;
 
     /// The user's state, aggregated.
     ///

@@ -118,16 +118,16 @@ suite! {
         let w = w.with_verona().await;
         let mut web = change(1, true, JULIET, "web", true, 3);
         web.session.show = Some(Show::Away);
-        w.store.set_state(web, 1_000).await.expect("set");
+        w.store.set_state(web, 1_000, by()).await.expect("set");
         let state = w.store.user_state(&user(JULIET)).await.expect("state");
         assert_eq!((state.state, state.reachable), (Presence::Away, false));
         assert_eq!(w.decide(message("k1", JULIET)).await, "stored");
         w.clock.advance(1_000);
         assert_eq!(w.store.user_state(&user(JULIET)).await.expect("state").state, Presence::Offline);
-        w.store.set_state(change(1, true, JULIET, "web", true, 3), 1_000).await.expect("after it ran out any seq is new");
+        w.store.set_state(change(1, true, JULIET, "web", true, 3), 1_000, by()).await.expect("after it ran out any seq is new");
         assert_eq!(w.store.user_state(&user(JULIET)).await.expect("state").state, Presence::Online);
         let stranger = change(1, true, "stranger@example.org", "web", true, 0);
-        assert!(matches!(w.store.set_state(stranger, 1_000).await, Err(StoreError::NotFound(_))));
+        assert!(matches!(w.store.set_state(stranger, 1_000, by()).await, Err(StoreError::NotFound(_))));
     }
 
     async fn tombstones_go_and_what_they_knew_stays(w) {

@@ -8,7 +8,7 @@ use im_platform::jid::{Jid, UserId};
 use im_platform::store::chat::{Claimant, Message};
 use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState};
-use im_platform::store::{Result, Store};
+use im_platform::store::{Cause, Result, Store};
 
 pub const NODE: &str = "node-1";
 pub const EPOCH: &str = "epoch-1";
@@ -150,4 +150,8 @@ macro_rules! suite {
         }
         $($(#[$doc])* async fn $name($world: $crate::support::World) $body)*
     };
+}
+
+pub fn by() -> Cause {
+    Cause::by("tests")
 }

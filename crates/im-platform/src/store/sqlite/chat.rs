@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::writer::Tx;
-use super::{Sqlite, state, users};
+use super::{Sqlite, friend, state, users};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
 use crate::store::chat::{CLAIM_TTL, Chat, Claimant, HistoryPage, Message};
@@ -121,6 +121,7 @@ fn decide(tx: Tx<'_>, message: &Message) -> Result<Verdict> {
             ("handed_over", false) => return Ok(Verdict::Stored),
             ("delivered", false) => return Ok(Verdict::Deliver),
             ("native", false) => return Ok(Verdict::Native),
+            ("refused", false) => return Ok(blocked()),
             _ => {}
         }
     }
@@ -132,6 +133,10 @@ fn decide(tx: Tx<'_>, message: &Message) -> Result<Verdict> {
         write(tx, before, message, None, "native", None)?;
         return Ok(Verdict::Native);
     };
+    if friend::is_blocked(tx, user.id, &message.from)? {
+        write(tx, before, message, None, "refused", None)?;
+        return Ok(blocked());
+    }
     let (sessions, _) = state::sessions_of(tx, user.id, &recipient)?;
     let judgement = judge::judge(Situation {
         sessions: &sessions,
@@ -159,7 +164,13 @@ fn decide(tx: Tx<'_>, message: &Message) -> Result<Verdict> {
     }
 }
 
-/// Writes the decision. The stanza is kept only where it may be: never for what is native or not storable.
+/// What the sender of a message to somebody who blocks him gets (XEP-0191 5.3).
+fn blocked() -> Verdict {
+    Verdict::Refuse { kind: "cancel".into(), condition: "service-unavailable".into(), text: None }
+}
+
+/// Writes the decision. The stanza is kept only where it may be: never for what is native, refused or not storable; then the row names nobody
+/// either, it is an answer under a key.
 fn write(
     tx: Tx<'_>,
     before: Option<Known>,
@@ -168,33 +179,30 @@ fn write(
     status: &str,
     seq: Option<i64>,
 ) -> Result<()> {
-    let stanza = message.stanza.as_deref().filter(|_| message.storable && status != "native");
-    if let Some(before) = before {
-        let sql = "UPDATE messages SET to_user = ?2, decided_at = ?3, status = ?4, seq = ?5, stanza = ?6 WHERE id = ?1";
-        tx.conn.prepare_cached(sql)?.execute(params![before.id, to_user, tx.now, status, seq, stanza])?;
-        return Ok(());
+    let keeps = message.storable && matches!(status, "delivered" | "pending");
+    let stanza = message.stanza.as_deref().filter(|_| keeps);
+    let (mut from, mut to, mut from_user, mut to_user) = ("", "", None, to_user);
+    if stanza.is_some() {
+        (from, to) = (message.from.as_str(), message.to.as_str());
+        if let Some(user) = UserId::of(&message.from) {
+            from_user = users::find(tx, &user)?.map(|u| u.id);
+        }
+    } else {
+        to_user = None;
     }
-    let from_user = match UserId::of(&message.from) {
-        Some(user) => users::find(tx, &user)?.map(|u| u.id),
-        None => None,
-    };
-    tx.conn
-        .prepare_cached(
+    let row =
+        params![message.key, from, to, from_user, to_user, message.sent_at, tx.now, status, seq, stanza];
+    let sql = match before {
+        Some(_) => {
+            "UPDATE messages SET from_jid = ?2, to_jid = ?3, from_user = ?4, to_user = ?5, sent_at = ?6, decided_at = ?7,
+                status = ?8, seq = ?9, stanza = ?10 WHERE key = ?1"
+        }
+        None => {
             "INSERT INTO messages (key, from_jid, to_jid, from_user, to_user, sent_at, decided_at, status, seq, stanza)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            message.key,
-            message.from.as_str(),
-            message.to.as_str(),
-            from_user,
-            to_user,
-            message.sent_at,
-            tx.now,
-            status,
-            seq,
-            stanza
-        ])?;
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        }
+    };
+    tx.conn.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 

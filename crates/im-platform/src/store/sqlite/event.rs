@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use im_api::event::{Event, EventsAnswer};
 use rusqlite::params;
+use serde::Deserialize;
 
 use super::Sqlite;
+use crate::jid::{Jid, UserId};
 use crate::store::{Events, Result};
 
 #[async_trait]
@@ -16,6 +18,8 @@ impl Events for Sqlite {
                 "INSERT INTO events (id, received_at, source, kind, subject, time, sequence, partitionkey, data)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
             )?;
+            let mut party =
+                tx.conn.prepare_cached("INSERT OR IGNORE INTO event_parties (jid, event) VALUES (?1, ?2)")?;
             for e in &events {
                 let row = params![
                     e.id,
@@ -30,11 +34,35 @@ impl Events for Sqlite {
                 ];
                 match insert.execute(row)? {
                     0 => answer.duplicates += 1,
-                    _ => answer.accepted += 1,
+                    _ => {
+                        answer.accepted += 1;
+                        for jid in parties(e) {
+                            party.execute([&jid, &e.id])?;
+                        }
+                    }
                 }
             }
             Ok(answer)
         })
         .await
     }
+}
+
+/// The users that an event names: its subject, and its stanza's sender and recipient.
+fn parties(event: &Event) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Stanza {
+        from: String,
+        to: String,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Data {
+        stanza: Stanza,
+    }
+    let data: Data = serde_json::from_str(event.data.get()).unwrap_or_default();
+    let named = [event.subject.clone().unwrap_or_default(), data.stanza.from, data.stanza.to];
+    let jids = named.iter().filter_map(|text| Jid::new(text).ok());
+    jids.filter_map(|jid| UserId::of(&jid)).map(|user| user.to_string()).collect()
 }

@@ -5,11 +5,20 @@
 //!
 //! Every statement is prepared once and every lookup goes through an index: the cost of an operation depends on its own result only.
 
+mod accounts;
 mod chat;
+mod downlink;
+mod erase;
 mod error;
 mod event;
+mod footprint;
+mod friend;
+mod group;
+mod media;
 mod migrate;
+mod once;
 mod readers;
+mod room;
 mod state;
 mod sweep;
 mod users;
@@ -21,9 +30,10 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
 
 use self::readers::Readers;
-use self::writer::{Tx, Writer};
+use self::writer::{After, Tx, Writer};
 use super::{Result, Store, StoreError};
 use crate::clock::{Clock, Millis};
 
@@ -45,6 +55,12 @@ pub struct Settings {
     pub history: Millis,
     /// Mirror events are removed after so long.
     pub events: Millis,
+    /// Downlink events are removed after so long, fetched or not.
+    pub downlink: Millis,
+    /// Footprints are removed so long after they came; 0 keeps them.
+    pub footprints: Millis,
+    /// The audit is kept so long.
+    pub audit: Millis,
 }
 
 /// A day in milliseconds.
@@ -52,7 +68,16 @@ pub const DAY: Millis = 86_400_000;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { full_sync: false, max_bytes: 0, readers: 4, history: 30 * DAY, events: 30 * DAY }
+        Self {
+            full_sync: false,
+            max_bytes: 0,
+            readers: 4,
+            history: 30 * DAY,
+            events: 30 * DAY,
+            downlink: 7 * DAY,
+            audit: 365 * DAY,
+            footprints: 0,
+        }
     }
 }
 
@@ -64,6 +89,7 @@ pub struct Sqlite {
     readers: Readers,
     clock: Clock,
     settings: Settings,
+    announced: watch::Receiver<i64>,
 }
 
 impl Sqlite {
@@ -79,10 +105,12 @@ impl Sqlite {
             quick_check(&conn)?;
         }
         let readers = Readers::open(settings.readers.max(1), || connect(&file, &settings))?;
-        let (writer, thread) = Writer::start(conn, clock.clone())
+        let last: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM downlink", [], |row| row.get(0))?;
+        let (announced, watch) = watch::channel(last);
+        let (writer, thread) = Writer::start(conn, clock.clone(), announced)
             .map_err(|e| StoreError::Failed { doing: "starting its writer", source: Box::new(e) })?;
         let (writer, thread) = (Mutex::new(Some(writer)), Mutex::new(Some(thread)));
-        Ok(Self { writer, thread, readers, clock, settings })
+        Ok(Self { writer, thread, readers, clock, settings, announced: watch })
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T>
@@ -100,7 +128,7 @@ impl Sqlite {
         F: FnOnce(Tx<'_>) -> Result<T> + Send + 'static,
     {
         let now = self.clock.now();
-        self.readers.run(move |conn| work(Tx { conn, now })).await
+        self.readers.run(move |conn| work(Tx { conn, now, after: &After::default() })).await
     }
 }
 

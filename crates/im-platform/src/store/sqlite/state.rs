@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use im_api::state::{Show, UserState};
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::downlink::announce;
+use super::users::UserRow;
 use super::writer::Tx;
-use super::{Sqlite, users};
+use super::{Sqlite, room, users};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
 use crate::store::judge::{self, Live};
 use crate::store::state::{Change, NodeSnapshot, SessionState, State};
-use crate::store::{Result, StoreError};
+use crate::store::{Cause, Result, StoreError};
 
 /// Users to drain per answer.
 const DRAIN: i64 = 1_000;
@@ -52,10 +54,18 @@ impl State for Sqlite {
         .await
     }
 
-    async fn set_state(&self, change: Change, ttl: Millis) -> Result<()> {
+    async fn set_state(&self, change: Change, ttl: Millis, cause: Cause) -> Result<()> {
         self.write(move |tx| {
-            users::known(tx, &change.session.user)?;
-            apply_change(tx, "", &change, From::Api { expires_at: tx.now + ttl }).map(|_| ())
+            let user = &change.session.user;
+            let row = users::known(tx, user)?;
+            let before = aggregate(tx, row, user)?;
+            apply_change(tx, "", &change, From::Api { expires_at: tx.now + ttl })?;
+            let after = aggregate(tx, row, user)?;
+            let seen = |s: &UserState| (s.state, s.show, s.status.clone());
+            if seen(&before) != seen(&after) {
+                announce(tx, &cause, "im.state.changed", user.as_str(), &after)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -64,20 +74,24 @@ impl State for Sqlite {
         let user = user.clone();
         self.read(move |tx| {
             let row = users::known(tx, &user)?;
-            let (sessions, since) = sessions_of(tx, row.id, &user)?;
-            let leading = judge::leading(&sessions);
-            Ok(UserState {
-                user: user.to_string(),
-                state: judge::presence(&sessions),
-                reachable: row.pending == 0 && judge::takes_messages(&sessions),
-                show: leading.and_then(|s| s.session.show),
-                status: leading.and_then(|s| s.session.status.clone()),
-                since: clock::format(since.max(row.state_since)),
-                resources: sessions.into_iter().map(|s| s.session.into_api()).collect(),
-            })
+            aggregate(tx, row, &user)
         })
         .await
     }
+}
+
+fn aggregate(tx: Tx<'_>, row: UserRow, user: &UserId) -> Result<UserState> {
+    let (sessions, since) = sessions_of(tx, row.id, user)?;
+    let leading = judge::leading(&sessions);
+    Ok(UserState {
+        user: user.to_string(),
+        state: judge::presence(&sessions),
+        reachable: row.pending == 0 && judge::takes_messages(&sessions),
+        show: leading.and_then(|s| s.session.show),
+        status: leading.and_then(|s| s.session.status.clone()),
+        since: clock::format(since.max(row.state_since)),
+        resources: sessions.into_iter().map(|s| s.session.into_api()).collect(),
+    })
 }
 
 /// The floor of the node's epoch: changes up to it are contained in its snapshot.
@@ -126,8 +140,24 @@ pub fn expire_node(tx: Tx<'_>, node: &str, at: Millis) -> Result<()> {
     tx.conn.prepare_cached(keep)?.execute(params![node, at])?;
     tx.conn.prepare_cached("DELETE FROM sessions WHERE node = ?1")?.execute([node])?;
     tx.conn.prepare_cached("DELETE FROM claims WHERE node = ?1")?.execute([node])?;
-    tx.conn.prepare_cached("UPDATE nodes SET epoch = NULL WHERE node = ?1")?.execute([node])?;
-    Ok(())
+    tx.conn
+        .prepare_cached("UPDATE nodes SET epoch = NULL, room_floor = -1 WHERE node = ?1")?
+        .execute([node])?;
+    room::node_gone(tx, node)
+}
+
+/// Ends what a lease that ran out held, before something is judged by it.
+pub fn expire_due(tx: Tx<'_>) -> Result<usize> {
+    let sql = "SELECT node, expires_at FROM nodes WHERE epoch IS NOT NULL AND expires_at <= ?1 LIMIT 10";
+    let mut sql = tx.conn.prepare_cached(sql)?;
+    let ended = sql
+        .query_map([tx.now], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Millis>(1)?)))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for (node, at) in &ended {
+        expire_node(tx, node, *at)?;
+        tracing::warn!(node, "the lease of a node ran out; its sessions are closed");
+    }
+    Ok(ended.len())
 }
 
 fn apply_snapshot(tx: Tx<'_>, node: &str, snapshot: &NodeSnapshot) -> Result<Vec<String>> {
@@ -244,6 +274,9 @@ fn apply_change(tx: Tx<'_>, node: &str, change: &Change, from: From) -> Result<O
             drain,
             from == From::Snapshot,
         ])?;
+    if written > 0 && !change.open {
+        room::session_gone(tx, node, session.user.as_str(), &session.resource)?;
+    }
     if written > 0 && !available {
         let sql = "DELETE FROM claims WHERE user = ?1 AND node = ?2 AND resource = ?3";
         tx.conn.prepare_cached(sql)?.execute(params![user.id, node, session.resource])?;

@@ -3,12 +3,13 @@
 //! Each job has a savepoint of its own, so a refused job leaves nothing behind and does not disturb its neighbours. If SQLite gives up the whole
 //! transaction (disk full), all of them are told so.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Clock, Millis};
 use crate::store::{Result, StoreError};
@@ -26,6 +27,17 @@ pub struct Tx<'c> {
     pub conn: &'c Connection,
     /// The time of this job.
     pub now: Millis,
+    /// What is to happen once it is committed.
+    pub after: &'c After,
+}
+
+/// What a group wants done after its commit.
+#[derive(Debug, Default)]
+pub struct After {
+    /// The last event announced on the downlink; 0 for none.
+    pub announced: Cell<i64>,
+    /// Something was erased: the log is written back and cut, so that it holds no copy.
+    pub erased: Cell<bool>,
 }
 
 trait Job: Send {
@@ -97,11 +109,15 @@ impl Writer {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(conn: Connection, clock: Clock) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(
+        conn: Connection,
+        clock: Clock,
+        announced: watch::Sender<i64>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(conn, &clock, queue))?;
+            .spawn(move || work(conn, &clock, &announced, queue))?;
         Ok((Self { jobs }, thread))
     }
 
@@ -121,10 +137,15 @@ impl Writer {
     }
 }
 
-fn work(mut conn: Connection, clock: &Clock, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn work(
+    mut conn: Connection,
+    clock: &Clock,
+    announced: &watch::Sender<i64>,
+    mut queue: mpsc::Receiver<Box<dyn Job>>,
+) {
     while let Some(first) = queue.blocking_recv() {
-        let mut group = Vec::new();
-        let failed = group_commit(&mut conn, clock, first, &mut queue, &mut group).err().map(|e| {
+        let (mut group, after) = (Vec::new(), After::default());
+        let failed = group_commit(&mut conn, clock, &after, first, &mut queue, &mut group).err().map(|e| {
             let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
             GroupFailure { full: full || group.iter().any(|job| job.is_full()), why: e.to_string() }
         });
@@ -134,8 +155,15 @@ fn work(mut conn: Connection, clock: &Clock, mut queue: mpsc::Receiver<Box<dyn J
                 let _ = conn.execute_batch("ROLLBACK");
             }
         }
+        if failed.is_none() && after.erased.get() {
+            // Readers that are in the middle of something keep part of the log; the next erasure or checkpoint gets it.
+            let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
         for job in group {
             job.answer(failed.as_ref());
+        }
+        if failed.is_none() && after.announced.get() > 0 {
+            announced.send_replace(after.announced.get());
         }
     }
     // The last words: leave one tidy file behind. Not being able to is no loss, the log is replayed at the next start.
@@ -145,6 +173,7 @@ fn work(mut conn: Connection, clock: &Clock, mut queue: mpsc::Receiver<Box<dyn J
 fn group_commit(
     conn: &mut Connection,
     clock: &Clock,
+    after: &After,
     first: Box<dyn Job>,
     queue: &mut mpsc::Receiver<Box<dyn Job>>,
     group: &mut Vec<Box<dyn Job>>,
@@ -157,7 +186,7 @@ fn group_commit(
             begun = conn.execute_batch("BEGIN IMMEDIATE");
         }
         if begun.is_ok() {
-            begun = one(conn, clock, job.as_mut());
+            begun = one(conn, clock, after, job.as_mut());
         }
         group.push(job);
         next = if begun.is_ok() && group.len() < GROUP && started.elapsed() < GROUP_TIME {
@@ -170,9 +199,9 @@ fn group_commit(
     conn.execute_batch("COMMIT")
 }
 
-fn one(conn: &Connection, clock: &Clock, job: &mut dyn Job) -> rusqlite::Result<()> {
+fn one(conn: &Connection, clock: &Clock, after: &After, job: &mut dyn Job) -> rusqlite::Result<()> {
     conn.prepare_cached("SAVEPOINT job")?.execute([])?;
-    if !job.run(Tx { conn, now: clock.now() }) {
+    if !job.run(Tx { conn, now: clock.now(), after }) {
         // Fails when SQLite has ended the transaction itself: then everything in it is gone and all must know.
         conn.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }

@@ -1,0 +1,152 @@
+//! A route and everything that is said about it: router, checks, OpenAPI and fixtures walk the same list.
+
+use axum::routing::MethodRouter;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::App;
+use crate::auth::Scope;
+
+/// Makes a type's schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// One method of one path.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// HTTP method, upper case.
+    pub method: &'static str,
+    /// Path template, from [`im_api::routes`].
+    pub path: &'static str,
+    /// What it is for, one line.
+    pub summary: &'static str,
+    /// Who may call it; empty: everybody.
+    pub scopes: &'static [Scope],
+    /// Query parameters.
+    pub query: &'static [Param],
+    /// Largest body in bytes.
+    pub limit: usize,
+    /// Its body; none, or not JSON when `media` says so.
+    pub request: Option<SchemaOf>,
+    /// Content types of a body that is not `application/json`.
+    pub media: &'static [&'static str],
+    /// Status of success and its body.
+    pub answer: (u16, Option<SchemaOf>),
+    /// Takes an idempotency key.
+    pub once: bool,
+    /// The handler.
+    pub handler: fn() -> MethodRouter<App>,
+}
+
+/// A query parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// Must be there.
+    pub required: bool,
+    /// JSON type.
+    pub kind: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+impl Param {
+    /// One that must be there.
+    #[must_use]
+    pub const fn needed(name: &'static str, kind: &'static str, about: &'static str) -> Self {
+        Self { name, required: true, kind, about }
+    }
+
+    /// One that may be left out.
+    #[must_use]
+    pub const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Self {
+        Self { name, required: false, kind, about }
+    }
+}
+
+/// `limit=` of pages.
+pub const LIMIT: Param = Param::optional("limit", "integer", "Items per page, 1 to 256; 100 when absent.");
+/// `after=` of pages.
+pub const AFTER: Param = Param::optional("after", "string", "Cursor: `next` of the page before.");
+/// `viewer=` of reads for a person.
+pub const VIEWER: Param =
+    Param::optional("viewer", "string", "For whose eyes, a bare JID. Only an operator may leave it out.");
+
+impl Route {
+    /// A route for everybody that takes nothing and gives nothing.
+    #[must_use]
+    pub const fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+        handler: fn() -> MethodRouter<App>,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            summary,
+            scopes: &[],
+            query: &[],
+            limit: 0,
+            request: None,
+            media: &[],
+            answer: (204, None),
+            once: false,
+            handler,
+        }
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub const fn for_scopes(mut self, scopes: &'static [Scope]) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Its query parameters.
+    #[must_use]
+    pub const fn query(mut self, query: &'static [Param]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Its body, up to so many bytes.
+    #[must_use]
+    pub const fn takes<T: JsonSchema>(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self.request = Some(schema::<T>);
+        self
+    }
+
+    /// Other content types than `application/json`.
+    #[must_use]
+    pub const fn media(mut self, media: &'static [&'static str], limit: usize) -> Self {
+        self.media = media;
+        self.limit = limit;
+        self
+    }
+
+    /// Its success.
+    #[must_use]
+    pub const fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.answer = (status, Some(schema::<T>));
+        self
+    }
+
+    /// Its success without a JSON body.
+    #[must_use]
+    pub const fn done(mut self, status: u16) -> Self {
+        self.answer = (status, None);
+        self
+    }
+
+    /// A replay with the same idempotency key gets the first answer.
+    #[must_use]
+    pub const fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}

@@ -1,0 +1,142 @@
+//! Groups and their members.
+
+use std::collections::HashSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, patch, post, put};
+use im_api::group::{CreateGroup, Group, GroupChanged, Groups, PatchGroup, Role, SetRole};
+use im_api::routes;
+use serde::Deserialize;
+
+use super::{ALL, WRITERS};
+use crate::http::extract::{Body, By, Page, Params, Query, at_most, is_id, page, user};
+use crate::http::problem::ApiError;
+use crate::http::route::{AFTER, LIMIT, Param};
+use crate::http::{App, Route};
+use crate::jid::UserId;
+
+pub const ROUTES: &[Route] = &[
+    Route::new("POST", routes::GROUPS, "Create a group", || post(create))
+        .for_scopes(WRITERS)
+        .takes::<CreateGroup>(1 << 20)
+        .gives::<Group>(201)
+        .once(),
+    Route::new("GET", routes::GROUPS, "The groups of a user", || get(of_user))
+        .for_scopes(ALL)
+        .query(&[Param::needed("member", "string", "Bare JID."), LIMIT, AFTER])
+        .gives::<Groups>(200),
+    Route::new("GET", routes::GROUP, "A group with its members", || get(read))
+        .for_scopes(ALL)
+        .query(&[LIMIT, AFTER])
+        .gives::<Group>(200),
+    Route::new("PATCH", routes::GROUP, "Change a group's information", || patch(change))
+        .for_scopes(WRITERS)
+        .takes::<PatchGroup>(64 << 10)
+        .gives::<GroupChanged>(200),
+    Route::new("DELETE", routes::GROUP, "Remove a group", || delete(remove))
+        .for_scopes(WRITERS)
+        .gives::<GroupChanged>(200),
+    Route::new("PUT", routes::MEMBER, "Add a member or change its role", || put(set_member))
+        .for_scopes(WRITERS)
+        .takes::<SetRole>(4 << 10)
+        .gives::<GroupChanged>(200),
+    Route::new("DELETE", routes::MEMBER, "Remove a member", || delete(remove_member))
+        .for_scopes(WRITERS)
+        .gives::<GroupChanged>(200),
+];
+
+async fn create(
+    State(app): State<App>,
+    By(cause): By,
+    Body(mut new): Body<CreateGroup>,
+) -> Result<(StatusCode, Json<Group>), ApiError> {
+    if !is_id(&new.id) {
+        return Err(ApiError::field("/id", "must be 1 to 128 characters of A-Z, a-z, 0-9, `.`, `_` and `-`"));
+    }
+    information(Some(&new.name), new.description.as_ref())?;
+    if let Some(room) = &new.room {
+        new.room =
+            Some(UserId::parse(room).map_err(|e| ApiError::field("/room", e.to_string()))?.to_string());
+    }
+    if new.members.len() > 1_000 {
+        return Err(ApiError::field("/members", "has more than 1,000 members"));
+    }
+    let mut names = HashSet::new();
+    for (i, member) in new.members.iter_mut().enumerate() {
+        let at = || format!("/members/{i}/user");
+        member.user =
+            UserId::parse(&member.user).map_err(|e| ApiError::field(at(), e.to_string()))?.to_string();
+        if !names.insert(member.user.clone()) {
+            return Err(ApiError::field(at(), "is there twice"));
+        }
+    }
+    if !new.members.iter().any(|m| m.role == Role::Owner) {
+        return Err(ApiError::field("/members", "has no owner"));
+    }
+    Ok((StatusCode::CREATED, Json(app.store.create_group(new, cause).await?)))
+}
+
+fn information(name: Option<&String>, description: Option<&String>) -> Result<(), ApiError> {
+    if name.is_some_and(|n| n.trim().is_empty()) {
+        return Err(ApiError::field("/name", "must not be empty"));
+    }
+    at_most("/name", name, 256)?;
+    at_most("/description", description, 4_096)
+}
+
+#[derive(Debug, Deserialize)]
+struct MemberQuery {
+    member: String,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+async fn of_user(State(app): State<App>, Query(query): Query<MemberQuery>) -> Result<Json<Groups>, ApiError> {
+    let member = user("member", &query.member)?;
+    Ok(Json(app.store.groups_of(&member, page(query.limit)?, query.after).await?))
+}
+
+async fn read(
+    State(app): State<App>,
+    Params(id): Params<String>,
+    Query(query): Query<Page>,
+) -> Result<Json<Group>, ApiError> {
+    Ok(Json(app.store.group(&id, page(query.limit)?, query.after).await?))
+}
+
+async fn change(
+    State(app): State<App>,
+    Params(id): Params<String>,
+    By(cause): By,
+    Body(patch): Body<PatchGroup>,
+) -> Result<Json<GroupChanged>, ApiError> {
+    information(patch.name.as_ref(), patch.description.as_ref())?;
+    Ok(Json(app.store.patch_group(&id, patch, cause).await?))
+}
+
+async fn remove(
+    State(app): State<App>,
+    Params(id): Params<String>,
+    By(cause): By,
+) -> Result<Json<GroupChanged>, ApiError> {
+    Ok(Json(app.store.remove_group(&id, cause).await?))
+}
+
+async fn set_member(
+    State(app): State<App>,
+    Params((id, name)): Params<(String, String)>,
+    By(cause): By,
+    Body(set): Body<SetRole>,
+) -> Result<Json<GroupChanged>, ApiError> {
+    Ok(Json(app.store.set_member(&id, &user("user", &name)?, Some(set.role), cause).await?))
+}
+
+async fn remove_member(
+    State(app): State<App>,
+    Params((id, name)): Params<(String, String)>,
+    By(cause): By,
+) -> Result<Json<GroupChanged>, ApiError> {
+    Ok(Json(app.store.set_member(&id, &user("user", &name)?, None, cause).await?))
+}

@@ -1,0 +1,440 @@
+//! Footprints in SQLite. Searches of an area walk a few squares of the grid side by side, newest first, so they cost what they look at and not what
+//! the world holds. What a viewer may not see is skipped while walking, at most [`LOOK`] per page.
+
+use async_trait::async_trait;
+use im_api::footprint::{Audience, Feature, FeatureCollection, Point, Precision, Properties};
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::downlink::announce;
+use super::once::once;
+use super::writer::Tx;
+use super::{Sqlite, friend, group, users};
+use crate::clock::{self, Millis};
+use crate::jid::{Jid, UserId};
+use crate::store::footprint::{Find, Footprints, NewFootprint, Viewer, grid};
+use crate::store::{Cause, Result, StoreError};
+
+/// Footprints one page may look at.
+const LOOK: u32 = 2_000;
+
+#[async_trait]
+impl Footprints for Sqlite {
+    async fn share(&self, new: NewFootprint, cause: Cause) -> Result<Feature> {
+        self.write(move |tx| once(tx, &cause, new.user.as_str(), || share(tx, &new, &cause))).await
+    }
+
+    async fn footprint(&self, viewer: &Viewer, user: &UserId, id: &str) -> Result<Feature> {
+        let (viewer, user, id) = (viewer.clone(), user.clone(), id.to_owned());
+        self.read(move |tx| {
+            let found = match users::find(tx, &user)? {
+                Some(owner) => by_name(tx, owner.id, &id)?,
+                None => None,
+            };
+            let eyes = Eyes::of(tx, &viewer)?;
+            match found {
+                Some(print) if eyes.may_see(tx, &print)? => print.feature(eyes.exact(&print)),
+                _ => Err(StoreError::NotFound("footprint")),
+            }
+        })
+        .await
+    }
+
+    async fn find(&self, find: Find) -> Result<FeatureCollection> {
+        self.read(move |tx| search(tx, &find)).await
+    }
+
+    async fn remove_footprint(&self, user: &UserId, id: &str, cause: Cause) -> Result<()> {
+        let (user, id) = (user.clone(), id.to_owned());
+        self.write(move |tx| {
+            let Some(owner) = users::find(tx, &user)? else { return Ok(()) };
+            let Some(print) = by_name(tx, owner.id, &id)? else { return Ok(()) };
+            delete(tx, print.id)?;
+            tx.after.erased.set(true);
+            announce(tx, &cause, "im.footprint.removed", user.as_str(), &json!({ "id": id })).map(|_| ())
+        })
+        .await
+    }
+}
+
+/// Removes one with its places in the grid.
+pub fn delete(tx: Tx<'_>, id: i64) -> Result<()> {
+    tx.conn.prepare_cached("DELETE FROM footprint_media WHERE footprint = ?1")?.execute([id])?;
+    let sql = "DELETE FROM footprints WHERE id = ?1 RETURNING at, shown_lat, shown_lon";
+    let read = |r: &Row<'_>| Ok((r.get::<_, Millis>(0)?, r.get::<_, f64>(1)?, r.get::<_, f64>(2)?));
+    if let Some((at, lat, lon)) = tx.conn.prepare_cached(sql)?.query_row([id], read).optional()? {
+        let sql = "DELETE FROM footprint_cells WHERE level = ?1 AND cell = ?2 AND at = ?3 AND footprint = ?4";
+        for level in grid::LEVELS {
+            tx.conn.prepare_cached(sql)?.execute(params![level, grid::cell(lat, lon, level), at, id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a viewer may see a footprint of this owner that shows this medium.
+pub fn shows_medium(tx: Tx<'_>, viewer: &Viewer, owner: i64, medium: &str) -> Result<bool> {
+    let eyes = Eyes::of(tx, viewer)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM footprint_media m JOIN footprints f ON f.id = m.footprint
+         JOIN users u ON u.id = f.user WHERE f.user = ?1 AND m.medium = ?2 LIMIT 100"
+    );
+    let mut sql = tx.conn.prepare_cached(&sql)?;
+    let prints = sql.query_map(params![owner, medium], Print::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for print in &prints {
+        if eyes.may_see(tx, print)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an audience lets this viewer in; the owner and an operator are always let in.
+pub fn admits(
+    tx: Tx<'_>,
+    viewer: &Viewer,
+    owner: (i64, &str),
+    audience: &str,
+    grp: Option<&str>,
+) -> Result<bool> {
+    Eyes::of(tx, viewer)?.admitted(tx, owner, audience, grp)
+}
+
+/// A viewer, looked up once.
+enum Eyes {
+    Operator,
+    User { id: i64, jid: String, bare: Jid },
+}
+
+impl Eyes {
+    fn of(tx: Tx<'_>, viewer: &Viewer) -> Result<Self> {
+        let Viewer::User(user) = viewer else { return Ok(Self::Operator) };
+        let row = users::known(tx, user)?;
+        let bare = Jid::new(user.as_str()).map_err(|e| StoreError::Corrupt(Box::new(e)))?;
+        Ok(Self::User { id: row.id, jid: user.to_string(), bare })
+    }
+
+    fn exact(&self, print: &Print) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::User { id, .. } => *id == print.owner,
+        }
+    }
+
+    fn may_see(&self, tx: Tx<'_>, print: &Print) -> Result<bool> {
+        self.admitted(tx, (print.owner, &print.user), &print.audience, print.grp.as_deref())
+    }
+
+    fn admitted(&self, tx: Tx<'_>, owner: (i64, &str), audience: &str, grp: Option<&str>) -> Result<bool> {
+        let Self::User { id, jid, bare } = self else { return Ok(true) };
+        if *id == owner.0 {
+            return Ok(true);
+        }
+        let let_in = match (audience, grp) {
+            ("all", _) => true,
+            ("friends", _) => {
+                let sql = "SELECT 1 FROM friends WHERE user = ?1 AND friend = ?2 AND subscription IN ('from', 'both')";
+                tx.conn.prepare_cached(sql)?.exists(params![owner.0, jid])?
+            }
+            // Both must belong to it: an owner who left shares with it no longer.
+            ("group", Some(grp)) => {
+                group::role_of(tx, grp, *id)?.is_some() && group::role_of(tx, grp, owner.0)?.is_some()
+            }
+            _ => false,
+        };
+        if !let_in {
+            return Ok(false);
+        }
+        let owner_jid = Jid::new(owner.1).map_err(|e| StoreError::Corrupt(Box::new(e)))?;
+        Ok(!friend::is_blocked(tx, owner.0, bare)? && !friend::is_blocked(tx, *id, &owner_jid)?)
+    }
+}
+
+/// A row with its owner's address.
+#[derive(Debug, Clone, PartialEq)]
+struct Print {
+    id: i64,
+    owner: i64,
+    user: String,
+    name: String,
+    at: Millis,
+    exact: (f64, f64),
+    shown: (f64, f64),
+    precision: Precision,
+    audience: String,
+    grp: Option<String>,
+    text: Option<String>,
+    place: Option<String>,
+    media: String,
+    stanza: Option<String>,
+}
+
+const COLUMNS: &str = "f.id, f.user, u.jid, f.name, f.at, f.lat, f.lon, f.shown_lat, f.shown_lon, f.precision, f.audience, f.grp,
+    f.text, f.place, f.media, f.stanza";
+
+impl Print {
+    fn read(r: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: r.get(0)?,
+            owner: r.get(1)?,
+            user: r.get(2)?,
+            name: r.get(3)?,
+            at: r.get(4)?,
+            exact: (r.get(5)?, r.get(6)?),
+            shown: (r.get(7)?, r.get(8)?),
+            precision: read_precision(r.get_ref(9)?.as_str()?),
+            audience: r.get(10)?,
+            grp: r.get(11)?,
+            text: r.get(12)?,
+            place: r.get(13)?,
+            media: r.get(14)?,
+            stanza: r.get(15)?,
+        })
+    }
+
+    /// As somebody sees it: `own` with everything, else only what the precision lets through. A stanza or a place's name could give a coarse
+    /// place away.
+    fn feature(&self, own: bool) -> Result<Feature> {
+        let (lat, lon) = if own { self.exact } else { self.shown };
+        let open = own || self.precision == Precision::Exact;
+        let audience = match (self.audience.as_str(), &self.grp) {
+            ("all", _) => Audience::All,
+            ("friends", _) => Audience::Friends,
+            ("group", Some(grp)) => Audience::Group(grp.clone()),
+            _ => Audience::Me,
+        };
+        let stanza = match &self.stanza {
+            Some(text) if open => {
+                Some(RawValue::from_string(text.clone()).map_err(|e| StoreError::Corrupt(Box::new(e)))?)
+            }
+            _ => None,
+        };
+        Ok(Feature {
+            kind: "Feature".into(),
+            id: format!("{}/{}", self.user, self.name),
+            geometry: Point { kind: "Point".into(), coordinates: [lon, lat] },
+            properties: Properties {
+                user: self.user.clone(),
+                at: clock::format(self.at),
+                text: self.text.clone(),
+                place: self.place.clone().filter(|_| open),
+                audience: own.then_some(audience),
+                precision: self.precision,
+                media: serde_json::from_str(&self.media).unwrap_or_default(),
+                stanza,
+            },
+        })
+    }
+}
+
+fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause) -> Result<Feature> {
+    let owner = users::known(tx, &new.user)?;
+    let (audience, grp) = write_audience(&new.audience);
+    if let Some(grp) = grp
+        && group::role_of(tx, grp, owner.id)?.is_none()
+    {
+        return Err(StoreError::NotFound("group of this user"));
+    }
+    let before = by_name(tx, owner.id, &new.id)?;
+    let at = new.at.or(before.as_ref().map(|b| b.at)).unwrap_or(tx.now);
+    let shown = grid::shown(new.lat, new.lon, new.precision);
+    let print = Print {
+        id: before.as_ref().map_or(0, |b| b.id),
+        owner: owner.id,
+        user: new.user.to_string(),
+        name: new.id.clone(),
+        at,
+        exact: (new.lat, new.lon),
+        shown,
+        precision: new.precision,
+        audience: audience.into(),
+        grp: grp.map(Into::into),
+        text: new.text.clone(),
+        place: new.place.clone(),
+        media: json!(new.media).to_string(),
+        stanza: new.stanza.clone(),
+    };
+    if let Some(before) = before {
+        return if before == print {
+            print.feature(true)
+        } else {
+            Err(StoreError::Conflict("this id has another footprint"))
+        };
+    }
+    let sql = "INSERT INTO footprints (user, name, at, lat, lon, shown_lat, shown_lon, precision, audience, grp, text, place, media, stanza, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let precision = write_precision(new.precision);
+    tx.conn.prepare_cached(sql)?.execute(params![
+        owner.id,
+        new.id,
+        at,
+        new.lat,
+        new.lon,
+        shown.0,
+        shown.1,
+        precision,
+        audience,
+        grp,
+        new.text,
+        new.place,
+        print.media,
+        new.stanza,
+        tx.now
+    ])?;
+    let id = tx.conn.last_insert_rowid();
+    let sql = "INSERT INTO footprint_cells (level, cell, at, footprint) VALUES (?1, ?2, ?3, ?4)";
+    for level in grid::LEVELS {
+        tx.conn.prepare_cached(sql)?.execute(params![level, grid::cell(shown.0, shown.1, level), at, id])?;
+    }
+    let feature = print.feature(true)?;
+    let sql = "INSERT OR IGNORE INTO footprint_media (medium, footprint) VALUES (?1, ?2)";
+    for medium in &new.media {
+        tx.conn.prepare_cached(sql)?.execute(params![medium, id])?;
+    }
+    // What bridges publish for others is what others may see.
+    announce(tx, cause, "im.footprint.shared", new.user.as_str(), &{
+        let mut public = print.feature(false)?;
+        public.properties.audience.clone_from(&feature.properties.audience);
+        public
+    })?;
+    Ok(feature)
+}
+
+fn by_name(tx: Tx<'_>, owner: i64, name: &str) -> Result<Option<Print>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user WHERE f.user = ?1 AND f.name = ?2"
+    );
+    Ok(tx.conn.prepare_cached(&sql)?.query_row(params![owner, name], Print::read).optional()?)
+}
+
+fn search(tx: Tx<'_>, find: &Find) -> Result<FeatureCollection> {
+    let eyes = Eyes::of(tx, &find.viewer)?;
+    let owner = match &find.user {
+        Some(user) => match users::find(tx, user)? {
+            Some(row) => Some(row.id),
+            None => return Ok(collection(Vec::new(), None)),
+        },
+        None => None,
+    };
+    let limit = usize::try_from(find.limit).unwrap_or(usize::MAX);
+    let (mut features, mut last) = (Vec::new(), None);
+    let mut candidates = Candidates::new(find, owner);
+    let mut looked = 0;
+    while let Some(print) = candidates.next(tx)? {
+        if features.len() == limit || looked == LOOK {
+            return Ok(collection(features, last));
+        }
+        looked += 1;
+        last = Some((print.at, print.id));
+        let own = eyes.exact(&print);
+        // Others search by what they are shown, else many small searches would find the exact place.
+        let (lat, lon) = if own { print.exact } else { print.shown };
+        if find.area.is_none_or(|area| area.contains(lat, lon)) && eyes.may_see(tx, &print)? {
+            features.push(print.feature(own)?);
+        }
+    }
+    Ok(collection(features, None))
+}
+
+/// Footprints in the order (time, number), newest first, fetched piece by piece from the index that fits: the owner's, the grid's, or time's.
+struct Candidates<'a> {
+    find: &'a Find,
+    owner: Option<i64>,
+    cells: Option<(u8, Vec<i64>)>,
+    position: (Millis, i64),
+    piece: std::vec::IntoIter<Print>,
+    done: bool,
+}
+
+impl<'a> Candidates<'a> {
+    const PIECE: u32 = 100;
+
+    fn new(find: &'a Find, owner: Option<i64>) -> Self {
+        // The owner's index is exact enough. An owner who searches an area with the grid would miss what is shown elsewhere; the grid is for others.
+        let cells = find.area.as_ref().filter(|_| owner.is_none()).map(grid::cover);
+        let until = find.until.map_or((Millis::MAX, i64::MAX), |until| (until, i64::MIN));
+        let position = find.after.map_or(until, |after| after.min(until));
+        Self { find, owner, cells, position, piece: Vec::new().into_iter(), done: false }
+    }
+
+    fn next(&mut self, tx: Tx<'_>) -> Result<Option<Print>> {
+        if let Some(print) = self.piece.next() {
+            return Ok(Some(print));
+        }
+        if self.done {
+            return Ok(None);
+        }
+        let piece = self.fetch(tx)?;
+        self.done = piece.len() < usize::try_from(Self::PIECE).unwrap_or(usize::MAX);
+        if let Some(last) = piece.last() {
+            self.position = (last.at, last.id);
+        }
+        self.piece = piece.into_iter();
+        Ok(self.piece.next())
+    }
+
+    fn fetch(&self, tx: Tx<'_>) -> Result<Vec<Print>> {
+        let (at, id) = self.position;
+        let since = self.find.since.unwrap_or(Millis::MIN);
+        let Some((level, cells)) = &self.cells else {
+            let owner = if self.owner.is_some() { "f.user = ?5 AND" } else { "?5 IS NULL AND" };
+            let sql = format!(
+                "SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user
+                 WHERE {owner} (f.at, f.id) < (?1, ?2) AND f.at >= ?3 ORDER BY f.at DESC, f.id DESC LIMIT ?4"
+            );
+            let mut sql = tx.conn.prepare_cached(&sql)?;
+            let rows = sql.query_map(params![at, id, since, Self::PIECE, self.owner], Print::read)?;
+            return Ok(rows.collect::<rusqlite::Result<_>>()?);
+        };
+        // The first piece of each square, merged: what is beyond the piece comes next time.
+        let mut found = Vec::new();
+        for cell in cells {
+            let mut sql = tx.conn.prepare_cached(
+                "SELECT at, footprint FROM footprint_cells WHERE level = ?1 AND cell = ?2 AND (at, footprint) < (?3, ?4) AND at >= ?5
+                 ORDER BY at DESC, footprint DESC LIMIT ?6",
+            )?;
+            let rows = sql.query_map(params![level, cell, at, id, since, Self::PIECE], |r| {
+                Ok((r.get::<_, Millis>(0)?, r.get::<_, i64>(1)?))
+            })?;
+            found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.truncate(usize::try_from(Self::PIECE).unwrap_or(usize::MAX));
+        let sql = format!("SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user WHERE f.id = ?1");
+        let mut sql = tx.conn.prepare_cached(&sql)?;
+        found.iter().map(|(_, id)| Ok(sql.query_row([id], Print::read)?)).collect()
+    }
+}
+
+fn collection(features: Vec<Feature>, next: Option<(Millis, i64)>) -> FeatureCollection {
+    let next = next.map(|(at, id)| format!("{at}.{id}"));
+    FeatureCollection { kind: "FeatureCollection".into(), features, next }
+}
+
+/// The audience's word and its group.
+pub fn write_audience(audience: &Audience) -> (&'static str, Option<&str>) {
+    match audience {
+        Audience::Me => ("me", None),
+        Audience::Friends => ("friends", None),
+        Audience::Group(group) => ("group", Some(group)),
+        Audience::All => ("all", None),
+    }
+}
+
+fn write_precision(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Exact => "exact",
+        Precision::Street => "street",
+        Precision::District => "district",
+        Precision::City => "city",
+    }
+}
+
+fn read_precision(text: &str) -> Precision {
+    match text {
+        "exact" => Precision::Exact,
+        "street" => Precision::Street,
+        "district" => Precision::District,
+        _ => Precision::City,
+    }
+}

@@ -1,0 +1,248 @@
+//! Groups in SQLite; counters of members and owners in the group's row.
+
+use async_trait::async_trait;
+use im_api::group::{CreateGroup, Group, GroupChanged, Groups as Page, Member, PatchGroup, Role};
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::json;
+
+use super::downlink::announce;
+use super::once::once;
+use super::writer::Tx;
+use super::{Sqlite, users};
+use crate::jid::UserId;
+use crate::store::group::{Groups, MAX_MEMBERS};
+use crate::store::{Cause, Result, StoreError};
+
+#[async_trait]
+impl Groups for Sqlite {
+    async fn create_group(&self, new: CreateGroup, cause: Cause) -> Result<Group> {
+        self.write(move |tx| once(tx, &cause, &new.id, || create(tx, &new, &cause))).await
+    }
+
+    async fn group(&self, id: &str, limit: u32, after: Option<String>) -> Result<Group> {
+        let id = id.to_owned();
+        self.read(move |tx| {
+            let mut group = read(tx, &id)?;
+            let mut sql = tx.conn.prepare_cached(
+                "SELECT u.jid, m.role FROM group_members m JOIN users u ON u.id = m.user
+                 WHERE m.grp = ?1 AND m.user > ?2 ORDER BY m.user LIMIT ?3",
+            )?;
+            // The cursor is the member's address; its number orders the page, so that a page costs what it holds.
+            let after = match after.and_then(|a| UserId::parse(&a).ok()) {
+                Some(user) => users::find(tx, &user)?.map_or(0, |u| u.id),
+                None => 0,
+            };
+            let rows = sql.query_map(params![id, after, limit + 1], |r| {
+                Ok(Member { user: r.get(0)?, role: read_role(r.get_ref(1)?.as_str()?) })
+            })?;
+            group.members = rows.collect::<rusqlite::Result<_>>()?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            if group.members.len() > limit {
+                group.members.truncate(limit);
+                group.next = group.members.last().map(|m| m.user.clone());
+            }
+            Ok(group)
+        })
+        .await
+    }
+
+    async fn groups_of(&self, user: &UserId, limit: u32, after: Option<String>) -> Result<Page> {
+        let user = user.clone();
+        self.read(move |tx| {
+            let row = users::known(tx, &user)?;
+            let mut sql = tx.conn.prepare_cached(
+                "SELECT g.id, g.name, g.description, g.room, g.version, g.size FROM group_members m
+                 JOIN groups g ON g.id = m.grp WHERE m.user = ?1 AND m.grp > ?2 ORDER BY m.grp LIMIT ?3",
+            )?;
+            let values = params![row.id, after.unwrap_or_default(), limit + 1];
+            let mut items = sql.query_map(values, to_group)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let next = (items.len() > limit).then(|| {
+                items.truncate(limit);
+                items.last().map(|g| g.id.clone()).unwrap_or_default()
+            });
+            Ok(Page { items, next })
+        })
+        .await
+    }
+
+    async fn patch_group(&self, id: &str, patch: PatchGroup, cause: Cause) -> Result<GroupChanged> {
+        let id = id.to_owned();
+        self.write(move |tx| {
+            let before = read(tx, &id)?;
+            if patch.if_version.is_some_and(|v| v != before.version) {
+                return Err(StoreError::Conflict("the group has another version"));
+            }
+            let mut group = before.clone();
+            if let Some(name) = patch.name {
+                group.name = name;
+            }
+            if let Some(description) = patch.description {
+                group.description = Some(description).filter(|d| !d.is_empty());
+            }
+            if group == before {
+                return Ok(GroupChanged { version: before.version, changed: false });
+            }
+            let sql = "UPDATE groups SET name = ?2, description = ?3 WHERE id = ?1";
+            tx.conn.prepare_cached(sql)?.execute(params![id, group.name, group.description])?;
+            let answer = changed(tx, &id)?;
+            announce(tx, &cause, "im.group.changed", &id, &read(tx, &id)?)?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged> {
+        let id = id.to_owned();
+        self.write(move |tx| {
+            if tx.conn.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([&id])? == 0 {
+                return Ok(GroupChanged { version: 0, changed: false });
+            }
+            tx.conn.prepare_cached("DELETE FROM group_members WHERE grp = ?1")?.execute([&id])?;
+            // What was shared with the group alone is nobody's but its owner's now; a later group of this id must not inherit it.
+            let sql = "UPDATE footprints SET audience = 'me', grp = NULL WHERE grp = ?1";
+            tx.conn.prepare_cached(sql)?.execute([&id])?;
+            let sql = "UPDATE media SET audience = 'me', grp = NULL WHERE grp = ?1";
+            tx.conn.prepare_cached(sql)?.execute([&id])?;
+            announce(tx, &cause, "im.group.removed", &id, &json!({}))?;
+            Ok(GroupChanged { version: 0, changed: true })
+        })
+        .await
+    }
+
+    async fn set_member(
+        &self,
+        id: &str,
+        user: &UserId,
+        role: Option<Role>,
+        cause: Cause,
+    ) -> Result<GroupChanged> {
+        let (id, user) = (id.to_owned(), user.clone());
+        self.write(move |tx| set_member(tx, &id, &user, role, &cause)).await
+    }
+}
+
+fn create(tx: Tx<'_>, new: &CreateGroup, cause: &Cause) -> Result<Group> {
+    let sql = "SELECT 1 FROM groups WHERE id = ?1 UNION ALL SELECT 1 FROM groups WHERE room = ?2";
+    if tx.conn.prepare_cached(sql)?.exists(params![new.id, new.room])? {
+        return Err(StoreError::Conflict("a group of this id or room exists"));
+    }
+    let sql = "INSERT INTO groups (id, name, description, room, version, size, owners) VALUES (?1, ?2, ?3, ?4, 1, 0, 0)";
+    tx.conn.prepare_cached(sql)?.execute(params![new.id, new.name, new.description, new.room])?;
+    for member in &new.members {
+        let user = UserId::parse(&member.user).map_err(|_| StoreError::NotFound("user"))?;
+        write_member(tx, &new.id, users::known(tx, &user)?.id, Some(member.role))?;
+    }
+    let mut group = read(tx, &new.id)?;
+    group.members.clone_from(&new.members);
+    announce(tx, cause, "im.group.changed", &new.id, &group)?;
+    Ok(group)
+}
+
+fn set_member(
+    tx: Tx<'_>,
+    id: &str,
+    user: &UserId,
+    role: Option<Role>,
+    cause: &Cause,
+) -> Result<GroupChanged> {
+    let group = read(tx, id)?;
+    let row = users::known(tx, user)?;
+    let before = role_of(tx, id, row.id)?;
+    if before == role {
+        return Ok(GroupChanged { version: group.version, changed: false });
+    }
+    if before.is_none() && i64::try_from(group.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
+        return Err(StoreError::Conflict("the group is full"));
+    }
+    write_member(tx, id, row.id, role)?;
+    let owners: i64 =
+        tx.conn.prepare_cached("SELECT owners FROM groups WHERE id = ?1")?.query_row([id], |r| r.get(0))?;
+    if owners == 0 {
+        return Err(StoreError::Conflict("a group keeps at least one owner"));
+    }
+    let answer = changed(tx, id)?;
+    announce(tx, cause, "im.group.member", id, &json!({ "user": user.as_str(), "role": role }))?;
+    Ok(answer)
+}
+
+/// The role of a user in a group.
+pub fn role_of(tx: Tx<'_>, group: &str, user: i64) -> Result<Option<Role>> {
+    let sql = "SELECT role FROM group_members WHERE grp = ?1 AND user = ?2";
+    let read = |r: &Row<'_>| Ok(read_role(r.get_ref(0)?.as_str()?));
+    Ok(tx.conn.prepare_cached(sql)?.query_row(params![group, user], read).optional()?)
+}
+
+/// Takes an erased user out. A group without anybody goes; one without an owner gets its longest-known admin, else member.
+pub fn forget_member(tx: Tx<'_>, group: &str, user: i64) -> Result<()> {
+    write_member(tx, group, user, None)?;
+    changed(tx, group)?;
+    let sql = "DELETE FROM groups WHERE id = ?1 AND size = 0";
+    if tx.conn.prepare_cached(sql)?.execute([group])? > 0 {
+        return Ok(());
+    }
+    let sql = "SELECT m.user FROM group_members m JOIN groups g ON g.id = m.grp
+        WHERE m.grp = ?1 AND g.owners = 0 ORDER BY m.role = 'admin' DESC, m.user LIMIT 1";
+    let heir: Option<i64> = tx.conn.prepare_cached(sql)?.query_row([group], |r| r.get(0)).optional()?;
+    heir.map_or(Ok(()), |heir| write_member(tx, group, heir, Some(Role::Owner)))
+}
+
+/// Writes a membership and the group's counters.
+fn write_member(tx: Tx<'_>, group: &str, user: i64, role: Option<Role>) -> Result<()> {
+    let before = role_of(tx, group, user)?;
+    match role {
+        Some(role) => {
+            let sql = "INSERT OR REPLACE INTO group_members (grp, user, role) VALUES (?1, ?2, ?3)";
+            tx.conn.prepare_cached(sql)?.execute(params![group, user, write_role(role)])?;
+        }
+        None => {
+            let sql = "DELETE FROM group_members WHERE grp = ?1 AND user = ?2";
+            tx.conn.prepare_cached(sql)?.execute(params![group, user])?;
+        }
+    }
+    let size = i64::from(role.is_some()) - i64::from(before.is_some());
+    let owners = i64::from(role == Some(Role::Owner)) - i64::from(before == Some(Role::Owner));
+    let sql = "UPDATE groups SET size = size + ?2, owners = owners + ?3 WHERE id = ?1";
+    tx.conn.prepare_cached(sql)?.execute(params![group, size, owners])?;
+    Ok(())
+}
+
+fn changed(tx: Tx<'_>, id: &str) -> Result<GroupChanged> {
+    let sql = "UPDATE groups SET version = version + 1 WHERE id = ?1 RETURNING version";
+    let version: i64 = tx.conn.prepare_cached(sql)?.query_row([id], |r| r.get(0))?;
+    Ok(GroupChanged { version: u64::try_from(version).unwrap_or(0), changed: true })
+}
+
+fn read(tx: Tx<'_>, id: &str) -> Result<Group> {
+    let sql = "SELECT id, name, description, room, version, size FROM groups WHERE id = ?1";
+    tx.conn.prepare_cached(sql)?.query_row([id], to_group).optional()?.ok_or(StoreError::NotFound("group"))
+}
+
+fn to_group(r: &Row<'_>) -> rusqlite::Result<Group> {
+    Ok(Group {
+        id: r.get(0)?,
+        name: r.get(1)?,
+        description: r.get(2)?,
+        room: r.get(3)?,
+        version: u64::try_from(r.get::<_, i64>(4)?).unwrap_or(0),
+        size: u64::try_from(r.get::<_, i64>(5)?).unwrap_or(0),
+        members: Vec::new(),
+        next: None,
+    })
+}
+
+fn write_role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Admin => "admin",
+        Role::Member => "member",
+    }
+}
+
+fn read_role(text: &str) -> Role {
+    match text {
+        "owner" => Role::Owner,
+        "admin" => Role::Admin,
+        _ => Role::Member,
+    }
+}
