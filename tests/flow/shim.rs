@@ -18,7 +18,7 @@ pub fn message(from: &str, to: &str, id: &str, body: &str) -> String {
     )
 }
 
-fn platform_binary() -> PathBuf {
+pub fn platform_binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
@@ -152,6 +152,10 @@ impl Server {
             .str("")
             .str("");
         self.host().notify(&frame.finish()).expect("notice");
+    }
+
+    pub fn ask(&self, frame: &[u8]) -> Vec<u8> {
+        self.host().ask(frame).expect("answer")
     }
 
     pub fn status(&self) -> serde_json::Value {
