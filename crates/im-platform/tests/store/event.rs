@@ -12,6 +12,14 @@ fn event(id: &str) -> Event {
     serde_json::from_str(&json).expect("an event")
 }
 
+/// An event whose stanza comes from this user.
+pub fn about(id: &str, user: &str) -> Event {
+    let mut event = event(id);
+    let data = format!(r#"{{"v":1,"stanza":{{"from":"{user}/r","to":"other@example.org"}}}}"#);
+    event.data = serde_json::value::RawValue::from_string(data).expect("JSON");
+    event
+}
+
 suite! {
     async fn an_event_is_kept_once_however_often_it_comes(w) {
         let first = w.store.add_events(vec![event("a"), event("b"), event("a")]).await.expect("added");

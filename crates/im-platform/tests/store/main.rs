@@ -1,8 +1,15 @@
 //! The behaviour suite: what every store must do, run against every store there is. The clock is turned by hand, nothing sleeps.
 
 mod chat;
+mod downlink;
 mod event;
+mod footprint;
+mod friend;
 mod full;
+mod group;
+mod media;
 mod races;
+mod room;
 mod state;
 mod support;
+mod user;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use im_api::chat::{Claim, Outcome, Settled, Verdict};
+use im_api::footprint::{Audience, Precision};
 use im_platform::clock::{Clock, Millis};
 use im_platform::jid::{Jid, UserId};
 use im_platform::store::chat::{Claimant, Message};
+use im_platform::store::footprint::NewFootprint;
+use im_platform::store::room::Spoken;
 use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState};
 use im_platform::store::{Cause, Result, Store};
@@ -154,4 +157,35 @@ macro_rules! suite {
 
 pub fn by() -> Cause {
     Cause::by("tests")
+}
+
+pub async fn friends(w: &World, owner: &str, friend: &str) {
+    let entry = serde_json::from_str(r#"{"subscription":"both"}"#).expect("an entry");
+    w.store.put_friend(&user(owner), &user(friend), entry, by()).await.expect("friends");
+}
+
+pub fn spoken(key: &str, from: &str) -> Spoken {
+    Spoken {
+        key: key.into(),
+        from: user(from),
+        nick: "nick".into(),
+        sent_at: START,
+        stanza: format!("{{\"id\":\"{key}\"}}"),
+    }
+}
+
+pub fn footprint(id: &str, owner: &str, lat: f64, lon: f64, audience: Audience) -> NewFootprint {
+    NewFootprint {
+        id: id.into(),
+        user: user(owner),
+        lat,
+        lon,
+        at: None,
+        text: Some("here".into()),
+        place: Some("a place".into()),
+        audience,
+        precision: Precision::Exact,
+        media: vec![],
+        stanza: None,
+    }
 }

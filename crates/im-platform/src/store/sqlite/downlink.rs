@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use im_api::downlink::{DownEvent, Downlink as Page, Origin, Queued};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -23,9 +23,9 @@ impl Downlink for Sqlite {
     }
 
     async fn downlink(&self, after: Option<i64>, limit: u32) -> Result<Page> {
-        let last = *self.announced.borrow();
-        let Some(after) = after else { return Ok(page(Vec::new(), last)) };
         self.read(move |tx| {
+            let last = last(tx.conn)?;
+            let Some(after) = after else { return Ok(page(Vec::new(), last)) };
             let floor = "SELECT seq FROM downlink_floor";
             let floor: i64 = tx.conn.prepare_cached(floor)?.query_row([], |r| r.get(0))?;
             if after < floor || after > last {
@@ -70,6 +70,12 @@ impl Downlink for Sqlite {
         })
         .await
     }
+}
+
+/// Position of the last event there ever was, also when it was removed.
+pub fn last(conn: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'downlink'), 0)";
+    conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 /// Announces a change; gives the event's id.

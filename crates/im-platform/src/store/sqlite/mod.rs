@@ -105,7 +105,7 @@ impl Sqlite {
             quick_check(&conn)?;
         }
         let readers = Readers::open(settings.readers.max(1), || connect(&file, &settings))?;
-        let last: i64 = conn.query_row("SELECT coalesce(max(seq), 0) FROM downlink", [], |row| row.get(0))?;
+        let last = downlink::last(&conn)?;
         let (announced, watch) = watch::channel(last);
         let (writer, thread) = Writer::start(conn, clock.clone(), announced)
             .map_err(|e| StoreError::Failed { doing: "starting its writer", source: Box::new(e) })?;

@@ -1,0 +1,79 @@
+//! Groups and members.
+
+use im_api::group::{CreateGroup, PatchGroup, Role};
+use im_platform::store::StoreError;
+
+use crate::suite;
+use crate::support::*;
+
+const JULIET: &str = "juliet@example.org";
+const ROMEO: &str = "romeo@example.org";
+
+fn group(id: &str, members: &[(&str, &str)]) -> CreateGroup {
+    let members: Vec<_> = members.iter().map(|(u, r)| format!(r#"{{"user":"{u}","role":"{r}"}}"#)).collect();
+    serde_json::from_str(&format!(r#"{{"id":"{id}","name":"{id}","members":[{}]}}"#, members.join(",")))
+        .expect("a group")
+}
+
+suite! {
+    async fn a_group_is_created_whole_or_not_at_all(w) {
+        let w = w.with_verona().await;
+        let made = w.store.create_group(group("g", &[(JULIET, "owner"), (ROMEO, "member")]), by()).await.expect("created");
+        assert_eq!((made.size, made.version, made.members.len()), (2, 1, 2));
+        assert!(matches!(w.store.create_group(group("g", &[(JULIET, "owner")]), by()).await, Err(StoreError::Conflict(_))));
+        let stranger = group("h", &[(JULIET, "owner"), ("stranger@example.org", "member")]);
+        assert!(matches!(w.store.create_group(stranger, by()).await, Err(StoreError::NotFound(_))));
+        assert!(matches!(w.store.group("h", 1, None).await, Err(StoreError::NotFound(_))), "nothing of it stays");
+        let mut room = group("r1", &[(JULIET, "owner")]);
+        room.room = Some("hall@rooms.example.org".into());
+        w.store.create_group(room.clone(), by()).await.expect("created");
+        room.id = "r2".into();
+        assert!(matches!(w.store.create_group(room, by()).await, Err(StoreError::Conflict(_))), "one group per room");
+    }
+
+    async fn members_come_and_go_and_an_owner_stays(w) {
+        let w = w.with_verona().await;
+        w.store.create_group(group("g", &[(JULIET, "owner")]), by()).await.expect("created");
+        let set = async |who: &str, role: Option<Role>| w.store.set_member("g", &user(who), role, by()).await;
+        assert!(set(ROMEO, Some(Role::Member)).await.expect("added").changed);
+        assert!(!set(ROMEO, Some(Role::Member)).await.expect("again").changed, "an echo");
+        assert!(matches!(set(JULIET, None).await, Err(StoreError::Conflict(_))), "the last owner");
+        assert!(matches!(set(JULIET, Some(Role::Admin)).await, Err(StoreError::Conflict(_))));
+        set(ROMEO, Some(Role::Owner)).await.expect("promoted");
+        set(JULIET, None).await.expect("now she may go");
+        assert!(!set(JULIET, None).await.expect("again").changed);
+        assert!(matches!(set("stranger@example.org", Some(Role::Member)).await, Err(StoreError::NotFound(_))));
+        let now = w.store.group("g", 10, None).await.expect("read");
+        assert_eq!((now.size, now.members.len(), now.version), (1, 1, 4));
+        assert_eq!(w.store.groups_of(&user(ROMEO), 10, None).await.expect("groups").items.len(), 1);
+        assert!(w.store.groups_of(&user(JULIET), 10, None).await.expect("groups").items.is_empty());
+    }
+
+    async fn of_two_owners_who_leave_at_once_one_stays(w) {
+        let w = std::sync::Arc::new(w.with_verona().await);
+        for i in 0..20 {
+            let id = format!("g{i}");
+            w.store.create_group(group(&id, &[(JULIET, "owner"), (ROMEO, "owner")]), by()).await.expect("created");
+            let leave = |who: &'static str| {
+                let (w, id) = (std::sync::Arc::clone(&w), id.clone());
+                tokio::spawn(async move { w.store.set_member(&id, &user(who), None, by()).await.is_ok() })
+            };
+            let (a, b) = (leave(JULIET), leave(ROMEO));
+            assert!(a.await.expect("ran") != b.await.expect("ran"));
+        }
+    }
+
+    async fn a_change_may_ask_for_a_version(w) {
+        let w = w.with_verona().await;
+        w.store.create_group(group("g", &[(JULIET, "owner")]), by()).await.expect("created");
+        let patch = |name: &str, if_version| PatchGroup { name: Some(name.into()), description: Some("d".into()), if_version };
+        assert_eq!(w.store.patch_group("g", patch("A", Some(1)), by()).await.expect("changed").version, 2);
+        assert!(matches!(w.store.patch_group("g", patch("B", Some(1)), by()).await, Err(StoreError::Conflict(_))));
+        assert!(!w.store.patch_group("g", patch("A", None), by()).await.expect("same").changed);
+        let gone = PatchGroup { description: Some(String::new()), ..PatchGroup::default() };
+        w.store.patch_group("g", gone, by()).await.expect("changed");
+        assert_eq!(w.store.group("g", 1, None).await.expect("read").description, None);
+        assert!(w.store.remove_group("g", by()).await.expect("removed").changed);
+        assert!(!w.store.remove_group("g", by()).await.expect("again").changed);
+    }
+}
