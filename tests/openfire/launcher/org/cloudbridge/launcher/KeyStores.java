@@ -2,8 +2,7 @@ package org.cloudbridge.launcher;
 
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.DirectoryNotEmptyException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
@@ -46,8 +45,11 @@ final class KeyStores {
         emptyStore(scratch.resolve("truststore"));
         try {
             Files.move(scratch, made, StandardCopyOption.ATOMIC_MOVE);
-        } catch (FileAlreadyExistsException | DirectoryNotEmptyException e) {
-            // Another server was quicker; its set is as good.
+        } catch (FileSystemException e) {
+            // Another server may have been quicker; its set is as good.
+            if (!Files.exists(made)) {
+                throw e;
+            }
         }
     }
 
