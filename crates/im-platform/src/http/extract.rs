@@ -1,8 +1,11 @@
 //! What handlers take: a JSON body that names its wrong field, a query, path parameters as addresses.
 
+use std::time::Duration;
+
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -15,10 +18,6 @@ use crate::jid::UserId;
 use crate::store::footprint::Viewer;
 use crate::store::{Cause, Once};
 
-/// How large a body this route takes; put on the request by the router.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyLimit(pub usize);
-
 /// A JSON body.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
@@ -30,30 +29,45 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::ContentType("application/json"));
         }
-        let bytes = read(request).await?;
-        parse(&bytes).map(Self)
+        parse(&whole(request).await?).map(Self)
     }
 }
 
-/// Reads the whole body within the route's limit.
+/// How much of a refused body is read, so that the client is there to hear why.
+const DRAIN: usize = 8 << 20;
+/// And how long.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// The body, which the router has read already.
+///
+/// # Errors
+/// [`ApiError::Body`].
+pub async fn whole(request: Request) -> Result<Bytes, ApiError> {
+    to_bytes(request.into_body(), usize::MAX).await.map_err(|_| ApiError::Body)
+}
+
+/// Reads a body within a limit.
 ///
 /// # Errors
 /// [`ApiError::TooLarge`], [`ApiError::Body`].
-pub async fn read(request: Request) -> Result<axum::body::Bytes, ApiError> {
-    let limit = request.extensions().get::<BodyLimit>().map_or(0, |l| l.0);
-    let declared = request.headers().get(axum::http::header::CONTENT_LENGTH);
-    let declared = declared.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > limit) {
+pub async fn read(headers: &HeaderMap, body: axum::body::Body, limit: usize) -> Result<Bytes, ApiError> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    if declared.and_then(|v| v.parse::<usize>().ok()).is_some_and(|length| length > limit) {
+        drain(body).await;
         return Err(ApiError::TooLarge { limit });
     }
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|e| {
-        let cause: &dyn std::error::Error = &e;
-        if crate::http::problem::chain(cause).contains("limit") {
+    to_bytes(body, limit).await.map_err(|e| {
+        if std::error::Error::source(&e).is_some_and(|cause| cause.to_string().contains("limit")) {
             ApiError::TooLarge { limit }
         } else {
             ApiError::Body
         }
     })
+}
+
+/// Reads a body that nobody wants: a connection that is closed on a client who is still sending takes the answer with it.
+pub async fn drain(body: axum::body::Body) {
+    let _ = tokio::time::timeout(DRAIN_TIME, to_bytes(body, DRAIN)).await;
 }
 
 /// Reads JSON; a wrong value is named by its JSON pointer.

@@ -22,9 +22,9 @@ use tokio::sync::{Semaphore, watch};
 pub use self::rate::Rate;
 pub use self::route::Route;
 
-use self::extract::{BodyLimit, read};
+use self::extract::{drain, read};
 use self::problem::ApiError;
-use crate::auth::{AuthError, Credentials};
+use crate::auth::{AuthError, Caller, Credentials};
 use crate::media::Files;
 use crate::metrics::Metrics;
 use crate::modules::routes;
@@ -84,51 +84,59 @@ pub fn router(app: App) -> Router {
         router = router.route(route.path, (route.handler)().layer(guard));
     }
     router
-        .method_not_allowed_fallback(|| async { ApiError::Method })
-        .fallback(|| async { ApiError::NoRoute })
+        .method_not_allowed_fallback(|request: Request| async {
+            drain(request.into_body()).await;
+            ApiError::Method
+        })
+        .fallback(|request: Request| async {
+            drain(request.into_body()).await;
+            ApiError::NoRoute
+        })
         .with_state(app)
 }
 
-/// No handler behind this runs without a caller whose scope covers the route. Large bodies of strangers are not read.
-async fn guard(
-    app: &App,
-    route: &'static Route,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    request.extensions_mut().insert(BodyLimit(route.limit));
-    if route.scopes.is_empty() {
-        return Ok(next.run(request).await);
-    }
+/// No handler behind this runs without a caller whose scope covers the route, and each gets a body that was read to its end. Large bodies of
+/// strangers are not kept.
+async fn guard(app: &App, route: &'static Route, request: Request, next: Next) -> Result<Response, ApiError> {
     let signed = request.headers().contains_key("webhook-signature");
-    let wants_key = route.once && request.headers().contains_key(IDEMPOTENCY_KEY);
-    let mut caller = if signed { None } else { Some(check(app, &request, &[])?) };
-    if signed || wants_key {
-        let (parts, body) = request.into_parts();
-        let mut whole = Request::from_parts(parts.clone(), body);
-        whole.extensions_mut().insert(BodyLimit(route.limit));
-        let bytes = read(whole).await?;
-        request = Request::from_parts(parts, Body::from(bytes.clone()));
-        if signed {
-            caller = Some(check(app, &request, &bytes)?);
+    let early = if signed { Ok(None) } else { admit(app, route, &request, &[]) };
+    let caller = match early {
+        Ok(caller) => caller,
+        Err(e) => {
+            drain(request.into_body()).await;
+            return Err(e);
         }
-        if wants_key {
-            let once = once(&request, &bytes)?;
-            request.extensions_mut().insert(once);
-        }
+    };
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts.headers, body, route.limit.max(1 << 10)).await?;
+    let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
+    let caller = if signed { admit(app, route, &request, &bytes)? } else { caller };
+    if route.once && request.headers().contains_key(IDEMPOTENCY_KEY) {
+        let once = once(&request, &bytes)?;
+        request.extensions_mut().insert(once);
     }
-    let caller = caller.ok_or(AuthError::Missing)?;
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    Ok(next.run(request).await)
+}
+
+/// Credential, scope, rate. None: the route is for everybody.
+fn admit(app: &App, route: &Route, request: &Request, body: &[u8]) -> Result<Option<Caller>, ApiError> {
+    if route.scopes.is_empty() {
+        return Ok(None);
+    }
+    let caller = check(app, request, body)?;
     if !route.scopes.contains(&caller.scope) {
         return Err(ApiError::Forbidden(caller.scope.name()));
     }
     if !app.rate.admit(&caller.name) {
         return Err(ApiError::RateLimited);
     }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(Some(caller))
 }
 
-fn check(app: &App, request: &Request, body: &[u8]) -> Result<crate::auth::Caller, AuthError> {
+fn check(app: &App, request: &Request, body: &[u8]) -> Result<Caller, AuthError> {
     let mut whole = axum::http::Request::new(body);
     whole.method_mut().clone_from(request.method());
     whole.uri_mut().clone_from(request.uri());

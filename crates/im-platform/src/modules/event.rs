@@ -9,7 +9,7 @@ use im_api::routes;
 
 use super::BRIDGE;
 use crate::clock;
-use crate::http::extract::{parse, read};
+use crate::http::extract::{parse, whole};
 use crate::http::problem::ApiError;
 use crate::http::{App, Route};
 
@@ -35,7 +35,7 @@ async fn add(State(app): State<App>, request: Request) -> Result<Json<EventsAnsw
             ));
         }
     };
-    let bytes = read(request).await?;
+    let bytes = whole(request).await?;
     let events: Vec<Event> = if batch { parse(&bytes)? } else { vec![parse(&bytes)?] };
     if events.len() > MAX {
         return Err(ApiError::field("", format!("has more than {MAX} events")));

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{READERS, WRITERS};
 use crate::auth::Caller;
-use crate::http::extract::{BodyLimit, Params, Query, is_id, read, user, viewer};
+use crate::http::extract::{Params, Query, is_id, user, viewer, whole};
 use crate::http::problem::ApiError;
 use crate::http::route::{Param, VIEWER};
 use crate::http::{App, Route};
@@ -75,7 +75,7 @@ async fn add(
     State(app): State<App>,
     Params(id): Params<String>,
     Query(query): Query<PutQuery>,
-    mut request: Request,
+    request: Request,
 ) -> Result<(StatusCode, Json<Medium>), ApiError> {
     if !is_medium_id(&id) {
         return Err(ApiError::parameter("id", "must be 8 to 128 characters of A-Z, a-z, 0-9 and -"));
@@ -95,8 +95,11 @@ async fn add(
     let kind = TYPES.iter().find(|t| **t == given).ok_or(ApiError::ContentType(
         "an image, video or audio type, application/pdf or application/octet-stream",
     ))?;
-    request.extensions_mut().insert(BodyLimit(app.limits.medium.min(MAX)));
-    let bytes = read(request).await?;
+    let limit = app.limits.medium;
+    let bytes = whole(request).await?;
+    if bytes.len() > limit {
+        return Err(ApiError::TooLarge { limit });
+    }
     let hash = digest::digest(&digest::SHA256, &bytes);
     let medium = Medium {
         id,

@@ -4,3 +4,4 @@ mod crash;
 mod interfaces;
 mod process;
 mod server;
+mod standalone;

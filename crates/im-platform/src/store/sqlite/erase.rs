@@ -80,9 +80,9 @@ pub fn piece(tx: Tx<'_>, id: i64) -> Result<(bool, Erased)> {
         "DELETE FROM room_receipts WHERE (room, seq, user) IN
             (SELECT room, seq, user FROM room_receipts WHERE user = ?1 LIMIT ?2)",
     )?;
-    tx.after.erased.set(true);
     let more = erased != Erased::default() || parties + receipts > 0;
     if !more {
+        tx.after.erased.set(true);
         tx.conn.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;
     }
     Ok((more, erased))

@@ -63,6 +63,9 @@ pub struct Settings {
     pub audit: Millis,
 }
 
+/// How long a connection waits for another one's lock (a backup in another process, say).
+const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// A day in milliseconds.
 pub const DAY: Millis = 86_400_000;
 
@@ -170,7 +173,7 @@ fn connect(file: &PathBuf, settings: &Settings) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(file, flags)?;
     conn.set_prepared_statement_cache_capacity(256);
-    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    conn.busy_timeout(BUSY)?;
     // secure_delete: what is erased is overwritten, not only unlinked.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;

@@ -157,13 +157,17 @@ fn work(
         }
         if failed.is_none() && after.erased.get() {
             // Readers that are in the middle of something keep part of the log; the next erasure or checkpoint gets it.
+            // It does not wait for them: somebody else is waiting for us.
+            let _ = conn.busy_timeout(Duration::from_millis(100));
             let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = conn.busy_timeout(super::BUSY);
+        }
+        // Before the answers: who has one finds the news announced.
+        if failed.is_none() && after.announced.get() > 0 {
+            announced.send_replace(after.announced.get());
         }
         for job in group {
             job.answer(failed.as_ref());
-        }
-        if failed.is_none() && after.announced.get() > 0 {
-            announced.send_replace(after.announced.get());
         }
     }
     // The last words: leave one tidy file behind. Not being able to is no loss, the log is replayed at the next start.
@@ -201,7 +205,9 @@ fn group_commit(
 
 fn one(conn: &Connection, clock: &Clock, after: &After, job: &mut dyn Job) -> rusqlite::Result<()> {
     conn.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let announced = after.announced.get();
     if !job.run(Tx { conn, now: clock.now(), after }) {
+        after.announced.set(announced);
         // Fails when SQLite has ended the transaction itself: then everything in it is gone and all must know.
         conn.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }
