@@ -13,6 +13,7 @@ pub mod jid;
 pub mod media;
 pub mod metrics;
 pub mod modules;
+pub mod openapi;
 pub mod password;
 pub mod serve;
 pub mod store;

@@ -30,6 +30,8 @@ pub struct Route {
     pub media: &'static [&'static str],
     /// Status of success and its body.
     pub answer: (u16, Option<SchemaOf>),
+    /// Content type of the answer.
+    pub answer_type: &'static str,
     /// Takes an idempotency key.
     pub once: bool,
     /// The handler.
@@ -90,6 +92,7 @@ impl Route {
             request: None,
             media: &[],
             answer: (204, None),
+            answer_type: "application/json",
             once: false,
             handler,
         }
@@ -136,6 +139,13 @@ impl Route {
     #[must_use]
     pub const fn done(mut self, status: u16) -> Self {
         self.answer = (status, None);
+        self
+    }
+
+    /// The answer's content type.
+    #[must_use]
+    pub const fn typed(mut self, answer_type: &'static str) -> Self {
+        self.answer_type = answer_type;
         self
     }
 

@@ -19,11 +19,15 @@ use crate::http::{App, Route};
 use crate::jid::UserId;
 use crate::store::footprint::{Area, Find, NewFootprint};
 
+/// GeoJSON has a content type of its own (RFC 7946 12).
+const GEOJSON: &str = "application/geo+json";
+
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::FOOTPRINTS, "Share a footprint", || post(share))
         .for_scopes(WRITERS)
         .takes::<Share>(2 << 20)
         .gives::<Feature>(201)
+        .typed(GEOJSON)
         .once(),
     Route::new("GET", routes::FOOTPRINTS, "Find footprints, newest first, as GeoJSON", || get(find))
         .for_scopes(READERS)
@@ -40,20 +44,21 @@ pub const ROUTES: &[Route] = &[
             LIMIT,
             AFTER,
         ])
-        .gives::<FeatureCollection>(200),
+        .gives::<FeatureCollection>(200)
+        .typed(GEOJSON),
     Route::new("GET", routes::FOOTPRINT, "A footprint as GeoJSON", || get(read))
         .for_scopes(READERS)
         .query(&[VIEWER])
-        .gives::<Feature>(200),
+        .gives::<Feature>(200)
+        .typed(GEOJSON),
     Route::new("DELETE", routes::FOOTPRINT, "Remove a footprint", || delete(remove))
         .for_scopes(WRITERS)
         .done(204),
 ];
 
-/// GeoJSON has a content type of its own (RFC 7946 12).
 fn geojson(status: StatusCode, value: &impl Serialize) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(ApiError::Syntax)?;
-    Ok((status, [(CONTENT_TYPE, "application/geo+json")], body).into_response())
+    Ok((status, [(CONTENT_TYPE, GEOJSON)], body).into_response())
 }
 
 async fn share(

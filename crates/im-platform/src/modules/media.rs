@@ -53,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", routes::MEDIA, "Fetch a medium", || get(fetch))
         .for_scopes(READERS)
         .query(&[VIEWER])
+        .typed("*/*")
         .done(200),
     Route::new("DELETE", routes::MEDIA, "Remove a medium", || delete(remove))
         .for_scopes(WRITERS)
