@@ -126,6 +126,25 @@ fn what_is_held_at_a_stop_goes_on_after_the_next_start_once() {
 }
 
 #[test]
+fn after_leaving_decide_mode_what_is_pending_is_still_handed_over() {
+    let server = Server::start(&[("chat.mode", "decide"), ("platform.leaseSeconds", "3")]);
+    server.log_in("juliet@example.org/balcony", 0);
+    server.log_in("romeo@example.org/orchard", 0);
+    server.until("ready", |s| s["ready"] == true);
+    server.log_out("juliet@example.org/balcony");
+    for id in 1..=10 {
+        server.send(&message("romeo@example.org/orchard", "juliet@example.org", &id.to_string(), "before"));
+    }
+    server.until("stored", |s| s["modules"]["chat"]["counts"]["stored"] == 10);
+    server.set("chat.mode", "off");
+    server.log_in("juliet@example.org/chamber", 0);
+    let expected: Vec<String> = (1..=10).map(|id: u32| id.to_string()).collect();
+    assert_eq!(server.received("juliet@example.org/chamber", 10), expected);
+    // Nothing is owed any more: nobody is told anything, and the embedded platform ends.
+    server.until("quiet", |s| s["modules"]["state"]["told"] == false && s["platform"]["child"].is_null());
+}
+
+#[test]
 fn mirror_passes_everything_and_delivers_every_copy_in_order() {
     let server = Server::start(&[("chat.mode", "mirror")]);
     for id in 1..=500 {

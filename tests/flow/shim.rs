@@ -154,6 +154,12 @@ impl Server {
         self.host().notify(&frame.finish()).expect("notice");
     }
 
+    pub fn set(&self, key: &str, value: &str) {
+        let frame =
+            Writer::new(notice::SETTING).str(&format!("plugin.cloudbridge.{key}")).bool(true).str(value);
+        self.host().notify(&frame.finish()).expect("setting");
+    }
+
     pub fn ask(&self, frame: &[u8]) -> Vec<u8> {
         self.host().ask(frame).expect("answer")
     }

@@ -52,7 +52,8 @@ async fn lease(
 ) -> Result<Json<LeaseAnswer>, ApiError> {
     epoch(&lease.epoch)?;
     let drain = app.store.renew(node(&name)?, &lease.epoch, ttl(lease.ttl_ms)?).await?;
-    Ok(Json(LeaseAnswer { drain, ..LeaseAnswer::default() }))
+    let pending = Some(app.store.any_pending().await?);
+    Ok(Json(LeaseAnswer { drain, pending }))
 }
 
 async fn snapshot(

@@ -96,6 +96,12 @@ pub trait Chat: Send + Sync + 'static {
     /// What the store reports.
     async fn give_back(&self, user: &UserId, claim: &str) -> Result<()>;
 
+    /// Whether anything is pending for anybody.
+    ///
+    /// # Errors
+    /// What the store reports.
+    async fn any_pending(&self) -> Result<bool>;
+
     /// A user's messages, newest first.
     ///
     /// # Errors

@@ -87,6 +87,12 @@ impl Chat for Sqlite {
         .await
     }
 
+    async fn any_pending(&self) -> Result<bool> {
+        // Answered from the index of pending messages alone, whatever the number of others.
+        let sql = "SELECT EXISTS (SELECT 1 FROM messages INDEXED BY messages_pending WHERE seq IS NOT NULL)";
+        self.read(move |tx| Ok(tx.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)).await
+    }
+
     async fn history(&self, page: HistoryPage) -> Result<History> {
         self.read(move |tx| history(tx, &page)).await
     }
