@@ -108,8 +108,10 @@ final class Survival {
             romeo.inbox.await("messages", 150 * round, Await.SECONDS, Inbox::isChat);
             ProcessHandle platform = server.platform();
             platform.destroyForcibly();
-            Await.until("another platform process runs",
-                    () -> server.platform() != null && server.platform().pid() != platform.pid());
+            Await.until("another platform process runs", () -> {
+                ProcessHandle now = server.platform();
+                return now != null && now.pid() != platform.pid();
+            });
             server.awaitReady();
         }
         load.end();
