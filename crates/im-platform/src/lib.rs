@@ -5,6 +5,7 @@
 //!
 //! Leaves out: XMPP (a stanza is opaque JSON here), and anything about Openfire.
 
+pub mod admin;
 pub mod auth;
 pub mod clock;
 pub mod config;

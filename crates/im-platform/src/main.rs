@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use im_platform::admin;
+use im_platform::config::{self, Config};
 use im_platform::http::problem::chain;
-use im_platform::serve;
+use im_platform::serve::{self, ServeError};
 
 #[derive(Parser)]
 #[command(name = "im-platform", version, about = "The reference instant-messaging platform of Cloud Bridge")]
@@ -19,6 +21,36 @@ struct Cli {
 enum Command {
     /// Serve the interfaces.
     Serve(Serve),
+    /// Bring a data folder that nobody serves to the current format.
+    Migrate {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Copy a data folder into a new folder, also while it is served.
+    Backup {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The new folder.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Print a new bearer token.
+    Token {
+        /// A secret for signed requests instead.
+        #[arg(long)]
+        signing: bool,
+    },
+    /// Read a configuration and say what is wrong with it.
+    CheckConfig {
+        /// The configuration file.
+        #[arg(required_unless_present = "example")]
+        file: Option<PathBuf>,
+        /// Print an example with every setting instead.
+        #[arg(long)]
+        example: bool,
+    },
 }
 
 #[derive(Args)]
@@ -37,17 +69,39 @@ struct Serve {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log();
-    let Command::Serve(args) = cli.command;
-    let served = match (args.data, args.config) {
-        (Some(data), None) => serve::embedded(&data),
-        (_, Some(config)) => serve::standalone(&config),
-        (None, None) => return ExitCode::from(2),
-    };
-    match served {
+    match cli.command {
+        Command::Serve(args) => match (args.data, args.config) {
+            (Some(data), None) => done(serve::embedded(&data), ServeError::exit_code),
+            (_, Some(config)) => done(serve::standalone(&config), ServeError::exit_code),
+            (None, None) => ExitCode::from(2),
+        },
+        Command::Migrate { data } => {
+            let migrated =
+                admin::migrate(&data).map(|(from, to)| println!("{{\"from\":{from},\"to\":{to}}}"));
+            done(migrated, ServeError::exit_code)
+        }
+        Command::Backup { data, to } => {
+            let copied = admin::backup(&data, &to).map(|media| println!("{{\"media\":{media}}}"));
+            done(copied, |_| 1)
+        }
+        Command::Token { signing } => done(admin::token(signing).map(|token| println!("{token}")), |_| 1),
+        Command::CheckConfig { example: true, .. } => {
+            print!("{}", config::EXAMPLE);
+            ExitCode::SUCCESS
+        }
+        Command::CheckConfig { file, .. } => {
+            let checked = Config::read(&file.unwrap_or_default());
+            done(checked.map(|config| println!("valid; listens on {}", config.listen)), |_| 5)
+        }
+    }
+}
+
+fn done<E: std::error::Error>(result: Result<(), E>, exit_code: impl Fn(&E) -> u8) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             tracing::error!(error = chain(&e), "im-platform ends");
-            ExitCode::from(e.exit_code())
+            ExitCode::from(exit_code(&e))
         }
     }
 }

@@ -43,7 +43,9 @@ impl Folder {
         Self(data.join("media"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Where a file of this name is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
         // Spread over 256 folders by the last characters, which are random.
         let at = name.len().saturating_sub(2);
         self.0.join(name.get(at..).unwrap_or("00")).join(name)

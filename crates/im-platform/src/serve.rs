@@ -159,7 +159,10 @@ pub fn standalone(config: &Path) -> Result<(), ServeError> {
 }
 
 /// Creates the folder for its owner only and takes its lock, which ends with the process.
-fn own(folder: &Path) -> Result<File, ServeError> {
+///
+/// # Errors
+/// [`ServeError::InUse`], [`ServeError::Folder`].
+pub fn own(folder: &Path) -> Result<File, ServeError> {
     let unusable = |source| ServeError::Folder { folder: folder.into(), source };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -53,7 +53,7 @@ fn a_conversation_over_http_from_offline_to_drained() {
     assert_eq!(history["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(
         server.ok("PUT", "/v1/nodes/n/lease", Some(&json!({ "epoch": EPOCH, "ttl_ms": 5000 }))),
-        json!({ "drain": [] })
+        json!({ "drain": [], "pending": false })
     );
 }
 

@@ -1,5 +1,6 @@
 //! The real binary over loopback: what a bridge sees, and what happens when somebody pulls the plug.
 
+mod admin;
 mod crash;
 mod interfaces;
 mod process;

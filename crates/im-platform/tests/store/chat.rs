@@ -249,6 +249,16 @@ suite! {
         assert_eq!(w.drain(JULIET, "balcony").await, ["k2"]);
     }
 
+    async fn the_store_says_whether_anything_is_pending_for_anybody(w) {
+        let w = w.with_verona().await;
+        assert!(!w.store.any_pending().await.expect("asked"));
+        w.decide(message("k1", JULIET)).await;
+        assert!(w.store.any_pending().await.expect("asked"));
+        online(&w, 10).await;
+        w.drain(JULIET, "balcony").await;
+        assert!(!w.store.any_pending().await.expect("asked"));
+    }
+
     async fn a_claim_on_nothing_is_over_at_once(w) {
         let w = w.with_verona().await;
         online(&w, 10).await;

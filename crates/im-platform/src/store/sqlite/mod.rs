@@ -189,6 +189,41 @@ fn connect(file: &PathBuf, settings: &Settings) -> Result<Connection> {
     Ok(conn)
 }
 
+/// The format of a file; 0 when it is new or not there.
+///
+/// # Errors
+/// What SQLite reports.
+pub fn format(file: &Path) -> Result<i64> {
+    if !file.exists() {
+        return Ok(0);
+    }
+    let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Copies the state of this moment into a new file while others go on writing; gives the names of the media files it refers to.
+///
+/// # Errors
+/// [`StoreError::Newer`] (also for an older format: it is to be migrated first), or what SQLite reports.
+pub fn copy(from: &Path, to: &Path) -> Result<Vec<String>> {
+    let found = format(from)?;
+    if found != FORMAT {
+        return Err(StoreError::Newer { found, known: FORMAT });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(from, flags)?;
+    conn.busy_timeout(BUSY)?;
+    let to = to
+        .to_str()
+        .ok_or(StoreError::Failed { doing: "naming the copy", source: "its path is not UTF-8".into() })?;
+    // One read transaction: writers go on beside it.
+    conn.execute("VACUUM INTO ?1", [to])?;
+    drop(conn);
+    let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut sql = copy.prepare("SELECT file FROM media")?;
+    Ok(sql.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Reads the schema and the shape of the first pages: enough to name a damaged file at the start instead of in the middle of a chat, without
 /// reading all of a large one.
 fn quick_check(conn: &Connection) -> Result<()> {

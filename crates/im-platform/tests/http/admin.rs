@@ -1,0 +1,102 @@
+//! The other commands of the binary.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use crate::server::Server;
+use crate::standalone::{Platform, configure};
+
+fn run(args: &[&str], paths: &[&Path]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_im-platform")).args(args).args(paths).output().expect("ran")
+}
+
+#[test]
+fn a_backup_made_under_load_is_a_whole_platform_of_one_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let server = Server::start(&data);
+    server.snapshot(0, &["romeo@example.org/orchard", "juliet@example.org/balcony"]);
+    let away = json!({ "epoch": crate::server::EPOCH, "changes":
+        [{ "seq": 1, "open": false, "user": "juliet@example.org", "resource": "balcony", "available": false }] });
+    server.ok("POST", "/v1/nodes/n/states", Some(&away));
+    for i in 0..50 {
+        assert_eq!(server.decide(&format!("before-{i}"), "juliet@example.org"), "stored");
+    }
+    let to = folder.path().join("copy");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (stop, server) = (&stop, &server);
+        let load = scope.spawn(move || {
+            for i in 0.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                server.decide(&format!("during-{i}"), "juliet@example.org");
+            }
+        });
+        let made = run(&["backup", "--data"], &[&data, Path::new("--to"), &to]);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        load.join().expect("load");
+        assert!(made.status.success(), "{made:?}");
+    });
+    assert!(
+        !run(&["backup", "--data"], &[&data, Path::new("--to"), &to]).status.success(),
+        "never over something"
+    );
+    let restored = Server::start(&to);
+    restored.snapshot(2, &["juliet@example.org/balcony"]);
+    let history = restored.ok("GET", "/v1/messages?user=juliet@example.org&limit=256", None);
+    let keys: Vec<_> =
+        history["items"].as_array().expect("items").iter().filter_map(|i| i["key"].as_str()).collect();
+    assert_eq!(keys.iter().filter(|k| k.starts_with("before")).count(), 50);
+}
+
+#[test]
+fn an_older_format_is_migrated_and_keeps_what_it_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A database of format 1, as the first release wrote it.
+    let file = folder.path().join("platform.sqlite");
+    let conn = rusqlite::Connection::open(&file).expect("opened");
+    let script = include_str!("../../src/store/sqlite/migrations/0001.sql");
+    conn.execute_batch(script).expect("format 1");
+    conn.execute_batch(
+        "PRAGMA application_id = 1229803590; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+         INSERT INTO users (jid, origin, created_at, state_since, pending, next_seq) VALUES ('juliet@example.org', 'bridge', 1, 1, 1, 2);
+         INSERT INTO messages (key, from_jid, to_jid, to_user, sent_at, decided_at, status, seq, stanza)
+            VALUES ('old', 'romeo@example.org/o', 'juliet@example.org', 1, 1, 1, 'pending', 1, '{\"body\":\"from the past\"}');",
+    )
+    .expect("filled");
+    conn.close().expect("closed");
+    let made = run(&["migrate", "--data"], &[folder.path()]);
+    assert_eq!(String::from_utf8_lossy(&made.stdout), "{\"from\":1,\"to\":2}\n", "{made:?}");
+    let again = run(&["migrate", "--data"], &[folder.path()]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "{\"from\":2,\"to\":2}\n");
+    let server = Server::start(folder.path());
+    assert_eq!(
+        run(&["migrate", "--data"], &[folder.path()]).status.code(),
+        Some(3),
+        "not while it is served"
+    );
+    assert_eq!(server.snapshot(0, &["juliet@example.org/balcony"])["drain"], json!(["juliet@example.org"]));
+    let claimant = json!({ "node": "n", "epoch": crate::server::EPOCH, "resource": "balcony" });
+    let claim = server.ok("POST", "/v1/pending/juliet%40example.org/claim", Some(&claimant))["claim"].clone();
+    let path = format!("/v1/pending/juliet%40example.org?claim={}", claim.as_str().expect("an id"));
+    assert_eq!(server.ok("GET", &path, None)["items"][0]["stanza"]["body"], "from the past");
+}
+
+#[test]
+fn a_configuration_is_checked_without_serving() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configure(folder.path(), "");
+    assert!(run(&["check-config"], &[&config]).status.success());
+    drop(Platform::start(&config));
+    std::fs::write(&config, "listen = 1").expect("written");
+    let checked = run(&["check-config"], &[&config]);
+    assert_eq!(checked.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("config.toml"), "{checked:?}");
+    let example = run(&["check-config", "--example"], &[]);
+    assert!(String::from_utf8_lossy(&example.stdout).contains("message_days"));
+    assert_eq!(String::from_utf8_lossy(&run(&["token"], &[]).stdout).trim().len(), 43);
+}
