@@ -139,13 +139,18 @@ pub fn send(
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let mut response = match body {
+    let response = match body {
         Some(body) => {
             let request = request.header("content-type", kind).body(body.to_owned()).expect("a request");
             agent.run(request)?
         }
         None => agent.run(request.body(()).expect("a request"))?,
     };
+    read(response)
+}
+
+/// Status, content type and body.
+pub fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.to_owned();
     let text = response.body_mut().read_to_string()?;
