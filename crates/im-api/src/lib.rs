@@ -12,6 +12,7 @@ pub mod footprint;
 pub mod friend;
 pub mod group;
 pub mod health;
+pub mod import;
 pub mod media;
 pub mod problem;
 pub mod room;

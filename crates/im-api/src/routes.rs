@@ -73,6 +73,10 @@ pub const FOOTPRINT: &str = "/v1/footprints/{user}/{id}";
 pub const MEDIA: &str = "/v1/media/{id}";
 /// GET `?after=&wait=&limit=`: [`crate::downlink::Downlink`]. POST [`crate::downlink::SendStanza`] gives 202 [`crate::downlink::Queued`].
 pub const DOWNLINK: &str = "/v1/downlink";
+/// POST [`crate::import::Import`] gives [`crate::import::ImportAnswer`].
+pub const IMPORT: &str = "/v1/import";
+/// GET: [`crate::import::ImportPosition`].
+pub const IMPORT_SOURCE: &str = "/v1/import/{source}";
 /// GET: Prometheus text.
 pub const METRICS: &str = "/metrics";
 /// GET: the contract as OpenAPI 3.1. No credential needed.

@@ -167,7 +167,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
                 Some(Origin { node: node.into(), event: event.into() })
             }
         };
-        Ok(Self(Cause { caller: name, origin, once: parts.extensions.get::<Once>().cloned() }))
+        Ok(Self(Cause { caller: name, origin, once: parts.extensions.get::<Once>().cloned(), quiet: false }))
     }
 }
 

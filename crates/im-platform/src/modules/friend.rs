@@ -51,6 +51,12 @@ async fn set(
     Body(entry): Body<FriendEntry>,
 ) -> Result<Json<FriendsChanged>, ApiError> {
     let (owner, friend) = pair(&names, "friend")?;
+    check(&entry)?;
+    Ok(Json(app.store.put_friend(&owner, &friend, entry, cause).await?))
+}
+
+/// Checks an entry.
+pub fn check(entry: &FriendEntry) -> Result<(), ApiError> {
     if entry.name.as_ref().is_some_and(|n| n.len() > 1_023) {
         return Err(ApiError::field("/name", "has more than 1,023 bytes"));
     }
@@ -60,7 +66,7 @@ async fn set(
     if let Some(i) = entry.groups.iter().position(|g| g.is_empty() || g.chars().count() > 256) {
         return Err(ApiError::field(format!("/groups/{i}"), "must have 1 to 256 characters"));
     }
-    Ok(Json(app.store.put_friend(&owner, &friend, entry, cause).await?))
+    Ok(())
 }
 
 async fn remove(

@@ -50,8 +50,14 @@ pub const ROUTES: &[Route] = &[
 async fn create(
     State(app): State<App>,
     By(cause): By,
-    Body(mut new): Body<CreateGroup>,
+    Body(new): Body<CreateGroup>,
 ) -> Result<(StatusCode, Json<Group>), ApiError> {
+    let new = check(new)?;
+    Ok((StatusCode::CREATED, Json(app.store.create_group(new, cause).await?)))
+}
+
+/// Checks a new group and normalises the addresses in it.
+pub fn check(mut new: CreateGroup) -> Result<CreateGroup, ApiError> {
     if !is_id(&new.id) {
         return Err(ApiError::field("/id", "must be 1 to 128 characters of A-Z, a-z, 0-9, `.`, `_` and `-`"));
     }
@@ -75,7 +81,7 @@ async fn create(
     if !new.members.iter().any(|m| m.role == Role::Owner) {
         return Err(ApiError::field("/members", "has no owner"));
     }
-    Ok((StatusCode::CREATED, Json(app.store.create_group(new, cause).await?)))
+    Ok(new)
 }
 
 fn information(name: Option<&String>, description: Option<&String>) -> Result<(), ApiError> {

@@ -7,6 +7,7 @@ mod footprint;
 mod friend;
 mod group;
 mod health;
+mod import;
 mod media;
 mod room;
 mod state;
@@ -38,6 +39,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "footprint", routes: footprint::ROUTES },
     Module { name: "media", routes: media::ROUTES },
     Module { name: "event", routes: event::ROUTES },
+    Module { name: "import", routes: import::ROUTES },
     Module { name: "downlink", routes: downlink::ROUTES },
 ];
 

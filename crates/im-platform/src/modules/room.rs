@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post, put};
 use im_api::room::{
-    Join, Joined, MissedLeft, OccupantSnapshot, PutRoom, Receipts, ReceiptsAnswer, Room, RoomItem,
-    RoomMessages, RoomPost, RoomPostAnswer, SetAffiliation,
+    Affiliation, Join, Joined, MissedLeft, OccupantSnapshot, PutRoom, Receipts, ReceiptsAnswer, Room,
+    RoomItem, RoomMember, RoomMessages, RoomPost, RoomPostAnswer, SetAffiliation,
 };
 use im_api::routes;
 use serde::Deserialize;
@@ -86,17 +86,22 @@ async fn put_room(
     Params(name): Params<String>,
     Body(put): Body<PutRoom>,
 ) -> Result<StatusCode, ApiError> {
-    if put.members.len() > MAX_MEMBERS {
+    app.store.put_room(&user("room", &name)?, members(put.members)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Checks a room's members.
+pub fn members(given: Vec<RoomMember>) -> Result<Vec<(UserId, Affiliation)>, ApiError> {
+    if given.len() > MAX_MEMBERS {
         return Err(ApiError::field("/members", format!("has more than {MAX_MEMBERS} members")));
     }
-    let mut members = Vec::with_capacity(put.members.len());
-    for (i, member) in put.members.into_iter().enumerate() {
+    let mut members = Vec::with_capacity(given.len());
+    for (i, member) in given.into_iter().enumerate() {
         let user = UserId::parse(&member.user)
             .map_err(|e| ApiError::field(format!("/members/{i}/user"), e.to_string()))?;
         members.push((user, member.affiliation));
     }
-    app.store.put_room(&user("room", &name)?, members).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(members)
 }
 
 async fn read(

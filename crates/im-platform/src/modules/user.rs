@@ -95,13 +95,7 @@ async fn verifiers(
                 "must have one verifier per mechanism, or `password` be given",
             ));
         }
-        for (i, verifier) in made.iter().enumerate() {
-            if made[..i].iter().any(|other| other.mechanism == verifier.mechanism) {
-                return Err(ApiError::field(format!("/verifiers/{i}/mechanism"), "is there twice"));
-            }
-            password::check(verifier)
-                .map_err(|(field, why)| ApiError::field(format!("/verifiers/{i}/{field}"), why))?;
-        }
+        check(&made)?;
         return Ok(made);
     };
     if !made.is_empty() {
@@ -110,6 +104,30 @@ async fn verifiers(
     hashing(app, move || password::verifiers(&password.0))
         .await?
         .map_err(|e| ApiError::field("/password", e.to_string()))
+}
+
+/// Checks verifiers made elsewhere.
+fn check(made: &[Verifier]) -> Result<(), ApiError> {
+    for (i, verifier) in made.iter().enumerate() {
+        if made[..i].iter().any(|other| other.mechanism == verifier.mechanism) {
+            return Err(ApiError::field(format!("/verifiers/{i}/mechanism"), "is there twice"));
+        }
+        password::check(verifier)
+            .map_err(|(field, why)| ApiError::field(format!("/verifiers/{i}/{field}"), why))?;
+    }
+    Ok(())
+}
+
+/// An account to import. Hashing thousands of passwords is not for a request: verifiers only.
+pub fn imported(new: CreateUser) -> Result<NewUser, ApiError> {
+    if new.password.is_some() {
+        return Err(ApiError::field("/password", "cannot be imported; give verifiers"));
+    }
+    at_most("/name", new.name.as_ref(), 256)?;
+    at_most("/email", new.email.as_ref(), 256)?;
+    check(&new.verifiers)?;
+    let user = UserId::parse(&new.user).map_err(|e| ApiError::field("/user", e.to_string()))?;
+    Ok(NewUser { user, verifiers: new.verifiers, name: new.name, email: new.email })
 }
 
 /// Runs what takes milliseconds of CPU beside the server's threads, a few at a time.

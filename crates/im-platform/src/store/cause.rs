@@ -11,13 +11,15 @@ pub struct Cause {
     pub origin: Option<Origin>,
     /// The idempotency key, where one was sent.
     pub once: Option<Once>,
+    /// Nothing is announced: whoever causes it knows.
+    pub quiet: bool,
 }
 
 impl Cause {
     /// A change that nobody asked for from outside.
     #[must_use]
     pub fn by(caller: &str) -> Self {
-        Self { caller: caller.into(), origin: None, once: None }
+        Self { caller: caller.into(), origin: None, once: None, quiet: false }
     }
 }
 

@@ -21,7 +21,7 @@ pub trait Friends: Send + Sync + 'static {
     /// Adds or replaces an entry. The same entry again changes nothing and is not announced: an echo dies here.
     ///
     /// # Errors
-    /// `NotFound` (user), `Conflict` (list full).
+    /// `NotFound` (user), `Full` (list).
     async fn put_friend(
         &self,
         user: &UserId,
@@ -45,7 +45,7 @@ pub trait Friends: Send + Sync + 'static {
     /// Blocks or unblocks.
     ///
     /// # Errors
-    /// `NotFound` (user), `Conflict` (list full).
+    /// `NotFound` (user), `Full` (list).
     async fn set_block(
         &self,
         user: &UserId,

@@ -45,7 +45,7 @@ pub trait Groups: Send + Sync + 'static {
     /// Adds a member, changes or (None) removes one.
     ///
     /// # Errors
-    /// `NotFound` (group, user), `Conflict` (last owner, group full).
+    /// `NotFound` (group, user), `Conflict` (last owner), `Full` (group).
     async fn set_member(
         &self,
         id: &str,

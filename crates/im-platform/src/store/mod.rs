@@ -14,6 +14,7 @@ pub mod event;
 pub mod footprint;
 pub mod friend;
 pub mod group;
+pub mod import;
 pub mod judge;
 pub mod media;
 pub mod room;
@@ -30,6 +31,7 @@ pub use event::Events;
 pub use footprint::Footprints;
 pub use friend::Friends;
 pub use group::Groups;
+pub use import::Imports;
 pub use media::Media;
 pub use room::Rooms;
 pub use state::State;
@@ -43,7 +45,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// Everything the platform keeps.
 #[async_trait]
 pub trait Store:
-    State + Chat + Events + Users + Friends + Groups + Rooms + Footprints + Media + Downlink
+    State + Chat + Events + Users + Friends + Groups + Rooms + Footprints + Media + Imports + Downlink
 {
     /// What kind it is, as [`im_api::health::Health::store`].
     fn kind(&self) -> &'static str;

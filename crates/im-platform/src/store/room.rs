@@ -62,7 +62,7 @@ pub trait Rooms: Send + Sync + 'static {
     /// Sets or (None) takes an affiliation. A new member who is not there misses what comes from now on.
     ///
     /// # Errors
-    /// `NotFound` (room), `Conflict` (room full).
+    /// `NotFound` (room), `Full` (room).
     async fn set_affiliation(
         &self,
         room: &UserId,

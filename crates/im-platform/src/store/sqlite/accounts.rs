@@ -129,7 +129,7 @@ impl Users for Sqlite {
     }
 }
 
-fn create(tx: Tx<'_>, new: &NewUser, cause: &Cause) -> Result<User> {
+pub fn create(tx: Tx<'_>, new: &NewUser, cause: &Cause) -> Result<User> {
     let taken = StoreError::Conflict("this user exists");
     let sql = "SELECT id, origin FROM users WHERE jid = ?1";
     let row = |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?));

@@ -89,6 +89,9 @@ pub fn announce(
     let data = serde_json::to_string(data)
         .map_err(|e| StoreError::Failed { doing: "announcing a change", source: Box::new(e) })?;
     let id = Uuid::now_v7().to_string();
+    if cause.quiet {
+        return Ok(id);
+    }
     let (node, event) = cause.origin.as_ref().map(|o| (&o.node, &o.event)).unzip();
     let sql =
         "INSERT INTO downlink (id, at, kind, subject, node, event, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

@@ -43,32 +43,7 @@ impl Friends for Sqlite {
         cause: Cause,
     ) -> Result<FriendsChanged> {
         let (user, friend) = (user.clone(), friend.clone());
-        self.write(move |tx| {
-            let row = users::known(tx, &user)?;
-            let sql = "SELECT friend, name, subscription, ask, approved, groups FROM friends WHERE user = ?1 AND friend = ?2";
-            let before = tx
-                .conn
-                .prepare_cached(sql)?
-                .query_row(params![row.id, friend.as_str()], to_friend)
-                .optional()?;
-            let now = Friend { friend: friend.to_string(), entry };
-            if before.as_ref() == Some(&now) {
-                return unchanged(tx, row);
-            }
-            if before.is_none() {
-                limit(tx, "SELECT count(*) FROM (SELECT 1 FROM friends WHERE user = ?1 LIMIT ?2)", row)?;
-            }
-            let Friend { friend, entry } = &now;
-            let sql = "INSERT OR REPLACE INTO friends (user, friend, name, subscription, ask, approved, groups)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let groups = json!(entry.groups).to_string();
-            let subscription = write_subscription(entry.subscription);
-            let values = params![row.id, friend, entry.name, subscription, entry.ask, entry.approved, groups];
-            tx.conn.prepare_cached(sql)?.execute(values)?;
-            announce(tx, &cause, "im.friend.changed", user.as_str(), &now)?;
-            changed(tx, row)
-        })
-        .await
+        self.write(move |tx| put(tx, &user, &friend, entry, &cause)).await
     }
 
     async fn remove_friend(&self, user: &UserId, friend: &UserId, cause: Cause) -> Result<FriendsChanged> {
@@ -106,23 +81,55 @@ impl Friends for Sqlite {
         cause: Cause,
     ) -> Result<FriendsChanged> {
         let (user, blocked) = (user.clone(), blocked.clone());
-        self.write(move |tx| {
-            let row = users::known(tx, &user)?;
-            let sql = if on {
-                limit(tx, "SELECT count(*) FROM (SELECT 1 FROM blocks WHERE user = ?1 LIMIT ?2)", row)?;
-                "INSERT OR IGNORE INTO blocks (user, blocked) VALUES (?1, ?2)"
-            } else {
-                "DELETE FROM blocks WHERE user = ?1 AND blocked = ?2"
-            };
-            if tx.conn.prepare_cached(sql)?.execute(params![row.id, blocked.as_str()])? == 0 {
-                return unchanged(tx, row);
-            }
-            let data = json!({ "blocked": blocked.as_str(), "on": on });
-            announce(tx, &cause, "im.block.changed", user.as_str(), &data)?;
-            changed(tx, row)
-        })
-        .await
+        self.write(move |tx| block(tx, &user, &blocked, on, &cause)).await
     }
+}
+
+/// Writes an entry and announces it, unless it is the same.
+pub fn put(
+    tx: Tx<'_>,
+    user: &UserId,
+    friend: &UserId,
+    entry: FriendEntry,
+    cause: &Cause,
+) -> Result<FriendsChanged> {
+    let row = users::known(tx, user)?;
+    let sql = "SELECT friend, name, subscription, ask, approved, groups FROM friends WHERE user = ?1 AND friend = ?2";
+    let before =
+        tx.conn.prepare_cached(sql)?.query_row(params![row.id, friend.as_str()], to_friend).optional()?;
+    let now = Friend { friend: friend.to_string(), entry };
+    if before.as_ref() == Some(&now) {
+        return unchanged(tx, row);
+    }
+    if before.is_none() {
+        limit(tx, "SELECT count(*) FROM (SELECT 1 FROM friends WHERE user = ?1 LIMIT ?2)", row)?;
+    }
+    let Friend { friend, entry } = &now;
+    let sql = "INSERT OR REPLACE INTO friends (user, friend, name, subscription, ask, approved, groups)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let groups = json!(entry.groups).to_string();
+    let subscription = write_subscription(entry.subscription);
+    let values = params![row.id, friend, entry.name, subscription, entry.ask, entry.approved, groups];
+    tx.conn.prepare_cached(sql)?.execute(values)?;
+    announce(tx, cause, "im.friend.changed", user.as_str(), &now)?;
+    changed(tx, row)
+}
+
+/// Blocks or unblocks and announces it, unless it is so already.
+pub fn block(tx: Tx<'_>, user: &UserId, blocked: &UserId, on: bool, cause: &Cause) -> Result<FriendsChanged> {
+    let row = users::known(tx, user)?;
+    let sql = if on {
+        limit(tx, "SELECT count(*) FROM (SELECT 1 FROM blocks WHERE user = ?1 LIMIT ?2)", row)?;
+        "INSERT OR IGNORE INTO blocks (user, blocked) VALUES (?1, ?2)"
+    } else {
+        "DELETE FROM blocks WHERE user = ?1 AND blocked = ?2"
+    };
+    if tx.conn.prepare_cached(sql)?.execute(params![row.id, blocked.as_str()])? == 0 {
+        return unchanged(tx, row);
+    }
+    let data = json!({ "blocked": blocked.as_str(), "on": on });
+    announce(tx, cause, "im.block.changed", user.as_str(), &data)?;
+    changed(tx, row)
 }
 
 /// Whether the user blocks this one.
@@ -150,7 +157,7 @@ fn changed(tx: Tx<'_>, row: UserRow) -> Result<FriendsChanged> {
 
 fn limit(tx: Tx<'_>, count: &str, row: UserRow) -> Result<()> {
     let has: i64 = tx.conn.prepare_cached(count)?.query_row([row.id, MAX_FRIENDS], |r| r.get(0))?;
-    if has >= MAX_FRIENDS { Err(StoreError::Conflict("this list is full")) } else { Ok(()) }
+    if has >= MAX_FRIENDS { Err(StoreError::Full("this list is full".into())) } else { Ok(()) }
 }
 
 fn to_friend(r: &Row<'_>) -> rusqlite::Result<Friend> {

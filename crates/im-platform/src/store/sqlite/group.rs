@@ -122,7 +122,7 @@ impl Groups for Sqlite {
     }
 }
 
-fn create(tx: Tx<'_>, new: &CreateGroup, cause: &Cause) -> Result<Group> {
+pub fn create(tx: Tx<'_>, new: &CreateGroup, cause: &Cause) -> Result<Group> {
     let sql = "SELECT 1 FROM groups WHERE id = ?1 UNION ALL SELECT 1 FROM groups WHERE room = ?2";
     if tx.conn.prepare_cached(sql)?.exists(params![new.id, new.room])? {
         return Err(StoreError::Conflict("a group of this id or room exists"));
@@ -153,7 +153,7 @@ fn set_member(
         return Ok(GroupChanged { version: group.version, changed: false });
     }
     if before.is_none() && i64::try_from(group.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
-        return Err(StoreError::Conflict("the group is full"));
+        return Err(StoreError::Full("the group is full".into()));
     }
     write_member(tx, id, row.id, role)?;
     let owners: i64 =

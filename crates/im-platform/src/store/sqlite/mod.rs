@@ -14,6 +14,7 @@ mod event;
 mod footprint;
 mod friend;
 mod group;
+mod import;
 mod media;
 mod migrate;
 mod once;

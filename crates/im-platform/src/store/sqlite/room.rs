@@ -23,20 +23,7 @@ use crate::store::{Result, StoreError};
 impl Rooms for Sqlite {
     async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>) -> Result<()> {
         let room = room.clone();
-        self.write(move |tx| {
-            let id = seen(tx, &room)?;
-            let keep: HashSet<&str> = members.iter().map(|(user, _)| user.as_str()).collect();
-            let mut sql = tx.conn.prepare_cached("SELECT user FROM room_members WHERE room = ?1")?;
-            let have = sql.query_map([id], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-            for user in have.iter().filter(|user| !keep.contains(user.as_str())) {
-                affiliate(tx, id, user, None)?;
-            }
-            for (user, affiliation) in &members {
-                affiliate(tx, id, user.as_str(), Some(*affiliation))?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |tx| put(tx, &room, &members)).await
     }
 
     async fn room(&self, room: &UserId, limit: u32, after: Option<String>) -> Result<Room> {
@@ -88,7 +75,7 @@ impl Rooms for Sqlite {
         self.write(move |tx| {
             let row = known(tx, &room)?;
             if affiliation.is_some() && usize::try_from(row.members).is_ok_and(|n| n >= MAX_MEMBERS) {
-                return Err(StoreError::Conflict("the room is full"));
+                return Err(StoreError::Full("the room is full".into()));
             }
             affiliate(tx, row.id, user.as_str(), affiliation)
         })
@@ -239,6 +226,21 @@ impl Rooms for Sqlite {
         })
         .await
     }
+}
+
+/// Creates a room or replaces its members.
+pub fn put(tx: Tx<'_>, room: &UserId, members: &[(UserId, Affiliation)]) -> Result<()> {
+    let id = seen(tx, room)?;
+    let keep: HashSet<&str> = members.iter().map(|(user, _)| user.as_str()).collect();
+    let mut sql = tx.conn.prepare_cached("SELECT user FROM room_members WHERE room = ?1")?;
+    let have = sql.query_map([id], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    for user in have.iter().filter(|user| !keep.contains(user.as_str())) {
+        affiliate(tx, id, user, None)?;
+    }
+    for (user, affiliation) in members {
+        affiliate(tx, id, user.as_str(), Some(*affiliation))?;
+    }
+    Ok(())
 }
 
 struct RoomRow {
