@@ -5,9 +5,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /** Processes that end, in order or not, under load: the ledger says what became of every message. */
 final class Survival {
 
-    /** Long enough to be held when a stop begins, short enough that a stop need not wait long for a mute platform. */
-    private static final int HOLD_MILLIS = 6000;
-
     private Survival() {
     }
 
@@ -127,7 +124,7 @@ final class Survival {
     static void terminated(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = Decide.patient(stage, remote, "juliet", "romeo")
-                .set("chat.timeoutMillis", HOLD_MILLIS).set("stop.drainMillis", 1000).up();
+                .set("stop.drainMillis", 1000).up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Client romeo = stage.online(server, "romeo", "orchard");
         remote.awaitReachable(server, "romeo");
@@ -155,7 +152,7 @@ final class Survival {
     static void jarReplaced(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = Decide.patient(stage, remote, "juliet", "romeo", "mercutio", "benvolio")
-                .set("chat.timeoutMillis", HOLD_MILLIS).set("stop.drainMillis", 200).up();
+                .set("stop.drainMillis", 200).up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Client romeo = stage.online(server, "romeo", "orchard");
         Client benvolio = stage.withAcks(server, "benvolio", "square");
