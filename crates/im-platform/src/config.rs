@@ -110,6 +110,7 @@ struct RawStore {
     full_sync: Option<bool>,
     max_megabytes: Option<u64>,
     readers: Option<usize>,
+    max_pending_per_user: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -183,6 +184,7 @@ impl Config {
             full_sync: raw.store.full_sync.unwrap_or(usual.full_sync),
             max_bytes: raw.store.max_megabytes.map_or(usual.max_bytes, |m| m.saturating_mul(1 << 20)),
             readers: raw.store.readers.unwrap_or(usual.readers),
+            max_pending: raw.store.max_pending_per_user.map_or(usual.max_pending, i64::from),
             history: days(raw.retention.message_days, usual.history),
             events: days(raw.retention.event_days, usual.events),
             downlink: days(raw.retention.downlink_days, usual.downlink),

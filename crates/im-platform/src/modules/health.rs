@@ -10,6 +10,7 @@ use axum::routing::get;
 use im_api::{API_VERSION, health::Health, routes};
 
 use super::ALL;
+use crate::http::problem::ApiError;
 use crate::http::{App, Route};
 use crate::openapi::document;
 use crate::{NAME, VERSION};
@@ -42,9 +43,9 @@ async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../../docs/docs.js")).into_response()
 }
 
-async fn metrics(State(app): State<App>) -> Response {
-    let text = app.metrics.text(&[]);
-    ([(CONTENT_TYPE, OPENMETRICS)], text).into_response()
+async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let text = app.metrics.text(&app.store.gauges().await?);
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }
 
 async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {

@@ -5,13 +5,16 @@ use axum::extract::State;
 use axum::routing::{get, post, put};
 use im_api::routes;
 use im_api::state::{Lease, LeaseAnswer, Session, Snapshot, StateAnswer, StateBatch, StateChange, UserState};
+use serde::Deserialize;
 
 use super::{ALL, BRIDGE, WRITERS};
 use crate::clock::Millis;
-use crate::http::extract::{Body, By, Params, is_word, node, resource as resource_of, user};
+use crate::http::extract::{Body, By, Params, Query, is_word, node, resource as resource_of, user};
 use crate::http::problem::ApiError;
+use crate::http::route::Param;
 use crate::http::{App, Route};
 use crate::jid::UserId;
+use crate::store::StoreError;
 use crate::store::state::{Change, NodeSnapshot, SessionState};
 
 pub const ROUTES: &[Route] = &[
@@ -35,6 +38,7 @@ pub const ROUTES: &[Route] = &[
     .gives::<StateAnswer>(200),
     Route::new("GET", routes::USER_STATE, "A user's state, aggregated", || get(of_user))
         .for_scopes(ALL)
+        .query(&[Param::optional("viewer", "string", "For whose eyes: who may not see it gets 404.")])
         .gives::<UserState>(200),
 ];
 
@@ -106,8 +110,24 @@ async fn one(
     Ok(Json(StateAnswer::default()))
 }
 
-async fn of_user(State(app): State<App>, Params(name): Params<String>) -> Result<Json<UserState>, ApiError> {
-    Ok(Json(app.store.user_state(&user("user", &name)?).await?))
+#[derive(Debug, Deserialize)]
+struct ViewerQuery {
+    viewer: Option<String>,
+}
+
+/// For a person it is what that person may see; a program that names nobody (to route, to count) sees it as it is.
+async fn of_user(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    Query(query): Query<ViewerQuery>,
+) -> Result<Json<UserState>, ApiError> {
+    let owner = user("user", &name)?;
+    if let Some(viewer) = query.viewer
+        && !app.store.sees_presence(&owner, &user("viewer", &viewer)?).await?
+    {
+        return Err(StoreError::NotFound("user").into());
+    }
+    Ok(Json(app.store.user_state(&owner).await?))
 }
 
 fn epoch(text: &str) -> Result<(), ApiError> {

@@ -36,6 +36,13 @@ pub trait Friends: Send + Sync + 'static {
     /// `NotFound` (user).
     async fn remove_friend(&self, user: &UserId, friend: &UserId, cause: Cause) -> Result<FriendsChanged>;
 
+    /// Whether the viewer may see the owner's presence: it is the owner, or a friend of the owner with subscription `from` or `both`, and neither
+    /// blocks the other.
+    ///
+    /// # Errors
+    /// `NotFound` (owner, viewer).
+    async fn sees_presence(&self, owner: &UserId, viewer: &UserId) -> Result<bool>;
+
     /// Whom a user blocks.
     ///
     /// # Errors

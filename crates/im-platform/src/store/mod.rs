@@ -56,6 +56,12 @@ pub trait Store:
     /// What keeps it from serving.
     async fn check(&self) -> Result<()>;
 
+    /// What it measures of itself at this moment: name, help, value.
+    ///
+    /// # Errors
+    /// What the store reports.
+    async fn gauges(&self) -> Result<Vec<(&'static str, &'static str, u64)>>;
+
     /// Removes what has ended: sessions whose lease ran out, old tombstones, what is past its retention. Called every second or so; each call
     /// does a bounded amount of work and says whether there is more.
     ///

@@ -44,6 +44,17 @@ suite! {
         assert_eq!(kinds, ["im.friend.changed", "im.friend.changed", "im.friend.removed"]);
     }
 
+    async fn presence_is_seen_by_oneself_and_by_friends_who_may(w) {
+        let w = w.with_verona().await;
+        let sees = async |owner: &str, viewer: &str| w.store.sees_presence(&user(owner), &user(viewer)).await.expect("asked");
+        assert!(sees(JULIET, JULIET).await && !sees(JULIET, ROMEO).await);
+        w.store.put_friend(&user(JULIET), &user(ROMEO), entry(r#"{"subscription":"from"}"#), by()).await.expect("put");
+        assert!(sees(JULIET, ROMEO).await && !sees(ROMEO, JULIET).await);
+        w.store.set_block(&user(ROMEO), &user(JULIET), true, by()).await.expect("blocked");
+        assert!(!sees(JULIET, ROMEO).await);
+        assert!(w.store.sees_presence(&user(JULIET), &user("stranger@example.org")).await.is_err());
+    }
+
     async fn who_is_blocked_is_refused_and_may_come_back(w) {
         let w = w.with_verona().await;
         w.change(change(10, true, JULIET, "balcony", true, 0)).await;

@@ -55,3 +55,20 @@ async fn a_full_store_refuses_what_does_not_fit_and_keeps_what_it_acknowledged()
     kept.sort();
     assert_eq!(there, kept);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_inbox_asks_senders_to_wait_and_takes_the_same_message_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Settings { max_pending: 2, ..Settings::default() };
+    let store = Sqlite::open(folder.path(), settings, Clock::manual(START)).expect("a store");
+    let here = vec![session("juliet@example.org", "balcony", true, 0)];
+    let snapshot = NodeSnapshot { epoch: EPOCH.into(), ttl: TTL, seq: 0, sessions: here };
+    store.snapshot(NODE, snapshot).await.expect("a snapshot");
+    let ask = async |key: &str| {
+        let asked = store.decide(NODE, EPOCH, vec![gone(message(key, "juliet@example.org"))]).await;
+        verdict(&asked.expect("a verdict")[0])
+    };
+    assert_eq!((ask("k1").await, ask("k2").await, ask("k3").await), ("stored", "stored", "refuse"));
+    store.settle(vec![("k1".into(), im_api::chat::Outcome::Delivered)]).await.expect("settled");
+    assert_eq!(ask("k3").await, "stored");
+}

@@ -10,7 +10,7 @@ use super::writer::Tx;
 use super::{Sqlite, friend, state, users};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
-use crate::store::chat::{CLAIM_TTL, Chat, Claimant, HistoryPage, Message};
+use crate::store::chat::{CLAIM_TTL, Chat, Claimant, HistoryPage, MAX_PENDING, Message};
 use crate::store::judge::{self, Judgement, Situation};
 use crate::store::{Result, StoreError};
 
@@ -18,9 +18,10 @@ use crate::store::{Result, StoreError};
 impl Chat for Sqlite {
     async fn decide(&self, node: &str, epoch: &str, messages: Vec<Message>) -> Result<Vec<Verdict>> {
         let (node, epoch) = (node.to_owned(), epoch.to_owned());
+        let max_pending = self.settings.max_pending;
         self.write(move |tx| {
             state::require_epoch(tx, &node, &epoch)?;
-            messages.iter().map(|message| decide(tx, message)).collect()
+            messages.iter().map(|message| decide(tx, message, max_pending)).collect()
         })
         .await
     }
@@ -113,7 +114,7 @@ fn known(tx: Tx<'_>, key: &str) -> Result<Option<Known>> {
     Ok(tx.conn.prepare_cached(sql)?.query_row([key], row).optional()?)
 }
 
-fn decide(tx: Tx<'_>, message: &Message) -> Result<Verdict> {
+fn decide(tx: Tx<'_>, message: &Message, max_pending: i64) -> Result<Verdict> {
     let before = known(tx, &message.key)?;
     if let Some(before) = &before {
         // A settlement is the last word, whenever it came.
@@ -159,6 +160,10 @@ fn decide(tx: Tx<'_>, message: &Message) -> Result<Verdict> {
         Judgement::Native => {
             write(tx, before, message, Some(user.id), "native", None)?;
             Ok(Verdict::Native)
+        }
+        // Not remembered: asked again later it may fit.
+        Judgement::Store if user.pending >= max_pending => {
+            Ok(Verdict::Refuse { kind: "wait".into(), condition: "resource-constraint".into(), text: None })
         }
         Judgement::Store => {
             write(tx, before, message, Some(user.id), "pending", Some(user.next_seq))?;

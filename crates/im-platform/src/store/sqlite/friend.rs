@@ -8,8 +8,9 @@ use serde_json::json;
 use super::downlink::announce;
 use super::users::UserRow;
 use super::writer::Tx;
-use super::{Sqlite, users};
+use super::{Sqlite, footprint, users};
 use crate::jid::{Jid, UserId};
+use crate::store::footprint::Viewer;
 use crate::store::friend::{Friends, MAX_FRIENDS};
 use crate::store::{Cause, Result, StoreError};
 
@@ -57,6 +58,15 @@ impl Friends for Sqlite {
             let data = json!({ "friend": friend.as_str() });
             announce(tx, &cause, "im.friend.removed", user.as_str(), &data)?;
             changed(tx, row)
+        })
+        .await
+    }
+
+    async fn sees_presence(&self, owner: &UserId, viewer: &UserId) -> Result<bool> {
+        let (owner, viewer) = (owner.clone(), viewer.clone());
+        self.read(move |tx| {
+            let row = users::known(tx, &owner)?;
+            footprint::admits(tx, &Viewer::User(viewer), (row.id, owner.as_str()), "friends", None)
         })
         .await
     }

@@ -50,6 +50,8 @@ pub struct Settings {
     pub full_sync: bool,
     /// The file may grow to so many bytes; 0 is no limit. Beyond it writes are refused with [`StoreError::Full`].
     pub max_bytes: u64,
+    /// Messages that may be pending for one user; beyond it senders get an error that says to wait.
+    pub max_pending: i64,
     /// Connections that read.
     pub readers: usize,
     /// Messages that are not pending are removed after so long, counted from their decision.
@@ -76,6 +78,7 @@ impl Default for Settings {
             full_sync: false,
             max_bytes: 0,
             readers: 4,
+            max_pending: 100_000,
             history: 30 * DAY,
             events: 30 * DAY,
             downlink: 7 * DAY,
@@ -146,6 +149,27 @@ impl Store for Sqlite {
         self.read(|tx| Ok(tx.conn.prepare_cached("SELECT 1 FROM users LIMIT 1")?.exists([]).map(|_| ())?))
             .await?;
         self.write(|_| Ok(())).await
+    }
+
+    async fn gauges(&self) -> Result<Vec<(&'static str, &'static str, u64)>> {
+        let waiting = lock(&self.writer).as_ref().map_or(0, Writer::waiting);
+        self.read(move |tx| {
+            let pragma = |name| tx.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let (page, pages, free) =
+                (pragma("page_size")?, pragma("page_count")?, pragma("freelist_count")?);
+            let bytes = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or(0);
+            Ok(vec![
+                ("store_bytes", "Size of the database", bytes(pages)),
+                ("store_free_bytes", "Of it unused", bytes(free)),
+                ("store_writes_waiting", "Writes in line", u64::try_from(waiting).unwrap_or(0)),
+                (
+                    "downlink_last",
+                    "Position of the last downlink event",
+                    u64::try_from(downlink::last(tx.conn)?).unwrap_or(0),
+                ),
+            ])
+        })
+        .await
     }
 
     async fn sweep(&self) -> Result<bool> {

@@ -121,6 +121,11 @@ impl Writer {
         Ok((Self { jobs }, thread))
     }
 
+    /// How many jobs are in line.
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Runs `work` in the next group and waits until it is committed. Once in line it runs even if the caller goes away.
     ///
     /// # Errors
