@@ -10,7 +10,7 @@ use super::writer::Tx;
 use super::{Sqlite, friend, state, users};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
-use crate::store::chat::{CLAIM_TTL, Chat, Claimant, HistoryPage, MAX_PENDING, Message};
+use crate::store::chat::{CLAIM_TTL, Chat, Claimant, HistoryPage, Message};
 use crate::store::judge::{self, Judgement, Situation};
 use crate::store::{Result, StoreError};
 
