@@ -5,6 +5,7 @@ pub const HEALTH: &str = "/healthz";
 /// PUT [`crate::state::Lease`] gives [`crate::state::LeaseAnswer`]: the node is alive. 409 `unknown-epoch` asks for a snapshot.
 pub const LEASE: &str = "/v1/nodes/{node}/lease";
 /// PUT [`crate::state::Snapshot`] gives [`crate::state::StateAnswer`]: replaces everything the platform knows of this node's sessions.
+/// 409 `conflict` when a later epoch of this node has ended this one: another host has taken its name.
 pub const SNAPSHOT: &str = "/v1/nodes/{node}/sessions";
 /// POST [`crate::state::StateBatch`] gives [`crate::state::StateAnswer`]: changes of sessions, in order.
 pub const NODE_STATES: &str = "/v1/nodes/{node}/states";

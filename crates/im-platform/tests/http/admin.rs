@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use im_platform::store::sqlite::FORMAT;
 use serde_json::json;
 
 use crate::server::Server;
@@ -70,9 +71,13 @@ fn an_older_format_is_migrated_and_keeps_what_it_has() {
     .expect("filled");
     conn.close().expect("closed");
     let made = run(&["migrate", "--data"], &[folder.path()]);
-    assert_eq!(String::from_utf8_lossy(&made.stdout), "{\"from\":1,\"to\":2}\n", "{made:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&made.stdout),
+        format!("{{\"from\":1,\"to\":{FORMAT}}}\n"),
+        "{made:?}"
+    );
     let again = run(&["migrate", "--data"], &[folder.path()]);
-    assert_eq!(String::from_utf8_lossy(&again.stdout), "{\"from\":2,\"to\":2}\n");
+    assert_eq!(String::from_utf8_lossy(&again.stdout), format!("{{\"from\":{FORMAT},\"to\":{FORMAT}}}\n"));
     let server = Server::start(folder.path());
     assert_eq!(
         run(&["migrate", "--data"], &[folder.path()]).status.code(),

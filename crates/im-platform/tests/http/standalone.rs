@@ -505,3 +505,32 @@ fn friends_groups_rooms_and_footprints_work_over_http() {
         json!({ "end": "closed" })
     );
 }
+
+#[test]
+fn tls_is_spoken_with_the_configured_certificate_and_nothing_else() {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let tls = format!("[tls]\ncert = \"{}\"\nkey = \"{}\"", cert.display(), key.display());
+    let platform = Platform::start(&configure(folder.path(), &tls));
+    let root = Certificate::from_der(made.cert.der()).to_owned();
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[root])).build();
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls).build().new_agent();
+    let port = platform.base.rsplit(':').next().expect("a port");
+    let health = send(&agent, &format!("https://localhost:{port}"), "GET", "/healthz", None, "", None);
+    assert_eq!(health.expect("an answer").body["status"], "ok");
+    assert!(
+        send(&agent, &platform.base, "GET", "/healthz", None, "", None).is_err(),
+        "no plain HTTP beside it"
+    );
+    std::fs::write(&key, "not a key").expect("written");
+    let config = folder.path().join("config.toml");
+    drop(platform);
+    let ended =
+        Command::new(env!("CARGO_BIN_EXE_im-platform")).args(["serve", "--config"]).arg(&config).output();
+    let ended = ended.expect("ran");
+    assert_eq!(ended.status.code(), Some(5), "{ended:?}");
+}

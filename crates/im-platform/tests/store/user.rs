@@ -163,6 +163,27 @@ suite! {
         assert_eq!(said.items.last().expect("an event").kind, "im.session.close");
     }
 
+    async fn the_logout_that_follows_an_erasure_makes_nobody_known_again(w) {
+        let w = w.with_verona().await;
+        w.change(change(10, true, JULIET, "balcony", true, 0)).await;
+        w.store.erase(&user(JULIET), by()).await.expect("erased");
+        w.change(change(11, true, JULIET, "balcony", true, 1)).await;
+        w.change(change(12, false, JULIET, "balcony", false, 0)).await;
+        assert!(matches!(w.store.user(&user(JULIET)).await, Err(StoreError::NotFound(_))));
+        assert_eq!(w.decide(message("k1", JULIET)).await, "native");
+        w.store.create_user(new(JULIET, None), by()).await.expect("anew");
+        w.change(change(13, true, JULIET, "balcony", true, 0)).await;
+        assert_eq!(w.decide(message("k2", JULIET)).await, "deliver", "a new account is believed at once");
+        w.store.erase(&user(JULIET), by()).await.expect("erased");
+        w.clock.advance(TTL - 1);
+        for _ in 0..11 {
+            w.store.renew(NODE, EPOCH, TTL).await.expect("lease");
+            w.clock.advance(TTL - 1);
+        }
+        w.change(change(14, true, JULIET, "balcony", true, 0)).await;
+        w.store.user(&user(JULIET)).await.expect("and a session that is still there after a while");
+    }
+
     async fn an_erased_user_is_nowhere_any_more(w) {
         let w = w.with_verona().await;
         let (juliet, romeo) = (user(JULIET), user(ROMEO));

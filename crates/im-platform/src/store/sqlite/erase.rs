@@ -4,15 +4,19 @@
 //! rows without the name.
 
 use im_api::user::Erased;
+use ring::digest;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
 use super::downlink::announce;
 use super::writer::Tx;
 use super::{room, users};
+use crate::clock::Millis;
 use crate::jid::UserId;
 use crate::store::{Cause, Result, StoreError};
 
+/// How long reports about an erased user are not believed: longer than any can be under way.
+pub const REMEMBERED: Millis = 10 * 60_000;
 /// Rows per table and piece.
 const PIECE: i64 = 500;
 
@@ -32,8 +36,20 @@ pub fn begin(tx: Tx<'_>, user: &UserId, cause: &Cause) -> Result<i64> {
     ] {
         tx.conn.prepare_cached(sql)?.execute([user.as_str()])?;
     }
+    let sql = "INSERT OR REPLACE INTO erased (hash, at) VALUES (?1, ?2)";
+    tx.conn.prepare_cached(sql)?.execute(params![hash(user), tx.now])?;
     announce(tx, cause, "im.user.removed", user.as_str(), &json!({}))?;
     Ok(row.id)
+}
+
+/// Whether the user was erased so short a while ago that reports from a bridge may still be about the one that was.
+pub fn recently(tx: Tx<'_>, user: &UserId) -> Result<bool> {
+    let sql = "SELECT 1 FROM erased WHERE hash = ?1 AND at > ?2";
+    Ok(tx.conn.prepare_cached(sql)?.exists(params![hash(user), tx.now - REMEMBERED])?)
+}
+
+fn hash(user: &UserId) -> Vec<u8> {
+    digest::digest(&digest::SHA256, user.as_str().as_bytes()).as_ref().to_vec()
 }
 
 /// Somebody whose erasure was begun and not finished.

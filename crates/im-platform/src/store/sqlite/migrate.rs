@@ -8,7 +8,11 @@ use crate::store::{Result, StoreError};
 const APPLICATION_ID: i64 = 0x494D_5046;
 
 /// Every format that was ever released, in order; a script is never changed once released.
-const SCRIPTS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const SCRIPTS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The newest format this build reads.
 pub const FORMAT: i64 = SCRIPTS.len() as i64;

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::downlink::announce;
 use super::users::UserRow;
 use super::writer::Tx;
-use super::{Sqlite, room, users};
+use super::{Sqlite, erase, room, users};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
 use crate::store::judge::{self, Live};
@@ -243,7 +243,12 @@ enum From {
 fn apply_change(tx: Tx<'_>, node: &str, change: &Change, from: From) -> Result<Option<(i64, String)>> {
     let expires_at = if let From::Api { expires_at } = from { Some(expires_at) } else { None };
     let session = &change.session;
-    let user = users::seen(tx, &session.user)?;
+    let user = match users::find(tx, &session.user)? {
+        Some(user) => user,
+        // Only somebody who creates the account anew makes it known again so soon.
+        None if erase::recently(tx, &session.user)? => return Ok(None),
+        None => users::seen(tx, &session.user)?,
+    };
     let available = change.open && session.available;
     let drain = available && session.priority >= 0 && user.pending > 0 && !node.is_empty();
     // changed_at moves only when something that can be seen changes.

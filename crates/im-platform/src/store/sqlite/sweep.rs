@@ -85,6 +85,9 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         tx.conn.prepare_cached("UPDATE downlink_floor SET seq = max(seq, ?1)")?.execute([cut])?;
         more = true;
     }
+    tx.conn
+        .prepare_cached("DELETE FROM erased WHERE at <= ?1")?
+        .execute([tx.now - super::erase::REMEMBERED])?;
     tx.conn.prepare_cached("DELETE FROM ended_epochs WHERE ended_at <= ?1")?.execute([tx.now - DAY])?;
     Ok(more)
 }
