@@ -73,7 +73,14 @@ impl<'a> Bench<'a> {
         unpack(jar, "lib/cloudbridge-shim.jar", &directory.join("shim.jar"))?;
         let bench = Self { project, jdk, directory };
         let mut javac = jdk.tool("javac");
-        javac.args(["--release", "11", "-encoding", "UTF-8", "-Xlint:all,-path,-processing,-serial", "-Werror"]);
+        javac.args([
+            "--release",
+            "11",
+            "-encoding",
+            "UTF-8",
+            "-Xlint:all,-path,-processing,-serial",
+            "-Werror",
+        ]);
         javac.arg("-d").arg(classes).arg("-cp").arg(bench.class_path());
         javac.args(builds::files_below(&project.root.join("benches/offer"))?);
         execute(javac, Output::Shown)?;
@@ -83,7 +90,12 @@ impl<'a> Bench<'a> {
     fn class_path(&self) -> String {
         let shim = self.directory.join("shim.jar");
         let classes = self.directory.join("classes");
-        format!("{}:{}:{}/*", classes.display(), shim.display(), self.project.openfire().join("lib").display())
+        format!(
+            "{}:{}:{}/*",
+            classes.display(),
+            shim.display(),
+            self.project.openfire().join("lib").display()
+        )
     }
 
     fn java(&self, main: &str) -> std::process::Command {
