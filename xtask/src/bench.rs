@@ -1,11 +1,13 @@
-//! `cargo xtask bench NAME`: one benchmark of `benches/`, in the release profile. What is written in Rust runs alone (`journal`); `offer` and
-//! `openfire` are Java programs around the built plugin, because what they measure happens in a JVM.
+//! `cargo xtask bench NAME`: one benchmark of `benches/`, in the release profile. What is written in Rust runs alone (`journal`); `offer`
+//! is Java programs around the built plugin, because what it measures happens in a JVM.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::builds;
+use crate::openfire::{Launch, Server};
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::Jdk;
 
@@ -49,11 +51,27 @@ fn offer(project: &Project, words: &[&str]) -> Result<(), Failure> {
     builds::openfire(project, &jdk, Output::Kept(&project.log("fetch")?))?;
     let bench = Bench::compile(project, &jdk, &jar)?;
     match parts.as_slice() {
-        [] => bench.router(quick),
+        [] => bench.router(quick).and_then(|()| bench.openfire(quick, &jar)),
         ["router"] => bench.router(quick),
-        _ => Err(Failure::new("usage: cargo xtask bench offer [router] [--quick]")),
+        ["openfire"] => bench.openfire(quick, &jar),
+        _ => Err(Failure::new("usage: cargo xtask bench offer [router|openfire] [--quick]")),
     }
 }
+
+/// Accounts of the load.
+const PEOPLE: [&str; 20] = [
+    "user0", "user1", "user2", "user3", "user4", "user5", "user6", "user7", "user8", "user9", "user10",
+    "user11", "user12", "user13", "user14", "user15", "user16", "user17", "user18", "user19",
+];
+
+/// One server of the throughput part: name, chat mode (none = no plugin), where copies go.
+const SERVERS: [(&str, Option<&str>, &str); 5] = [
+    ("bare", None, "none"),
+    ("watch", Some("watch"), "none"),
+    ("mirror,_to_a_sink", Some("mirror"), "sink"),
+    ("mirror,_embedded_platform", Some("mirror"), "platform"),
+    ("decide,_embedded_platform", Some("decide"), "none"),
+];
 
 /// The compiled Java programs and what they need.
 struct Bench<'a> {
@@ -115,6 +133,56 @@ impl<'a> Bench<'a> {
             .arg(format!("calls={calls}"))
             .arg(format!("warmup={warmup}"));
         execute(java, Output::Shown)
+    }
+}
+
+impl Bench<'_> {
+    /// All servers run at the same time, so that rounds can be interleaved; at any moment one of them is under load.
+    fn openfire(&self, quick: bool, jar: &Path) -> Result<(), Failure> {
+        let mut java = self.java("org.cloudbridge.load.Load");
+        let mut load =
+            java.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().doing("starting the load")?;
+        let (stdin, stdout) = (load.stdin.take(), load.stdout.take());
+        let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(Failure::new("the load has no pipes"));
+        };
+        let mut said = BufReader::new(stdout);
+        let mut first = String::new();
+        said.read_line(&mut first).doing("reading from the load")?;
+        let port =
+            first.trim().strip_prefix("sink ").ok_or_else(|| Failure::new("the load did not start"))?;
+        let mut servers = Vec::new();
+        for (name, mode, copies) in SERVERS {
+            let server = Server::start(self.project, self.jdk, &self.launch(name, mode, copies, jar, port))?;
+            let line = format!("server {name} {} {} {copies}\n", server.xmpp_port, server.admin_port);
+            servers.push(server);
+            stdin.write_all(line.as_bytes()).doing("writing to the load")?;
+        }
+        let run = if quick { "run 2,20,paced 20000 3 3\n" } else { "run 2,20,paced 60000 9 4\n" };
+        stdin.write_all(run.as_bytes()).doing("writing to the load")?;
+        io::copy(&mut said, &mut io::stdout()).doing("reading from the load")?;
+        let status = load.wait().doing("waiting for the load")?;
+        if status.success() { Ok(()) } else { Err(Failure::new(format!("the load failed ({status})"))) }
+    }
+
+    fn launch(&self, name: &str, mode: Option<&str>, copies: &str, jar: &Path, sink: &str) -> Launch {
+        let mut properties = vec![("xmpp.client.tls.policy", "disabled".to_owned())];
+        if let Some(mode) = mode {
+            properties.push(("plugin.cloudbridge.chat.mode", mode.into()));
+            properties.push(("plugin.cloudbridge.mirror.bodies", "true".into()));
+        }
+        if copies == "sink" {
+            properties.push(("plugin.cloudbridge.platform.url", format!("http://127.0.0.1:{sink}")));
+            properties.push(("plugin.cloudbridge.platform.token.password", "sink".into()));
+        }
+        Launch {
+            home: self.directory.join(name.replace(',', "")),
+            domain: "localhost",
+            jar: mode.map(|_| jar.to_path_buf()).unwrap_or_default(),
+            users: (0..).zip(PEOPLE).map(|(number, name)| (name, format!("secret{number}"))).collect(),
+            properties,
+            options: &["-Xmx1g"],
+        }
     }
 }
 
