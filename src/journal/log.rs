@@ -622,4 +622,36 @@ mod tests {
         assert_eq!(seqs(&log), [5, 7]);
         assert_eq!((log.marked("m"), log.marked("n")), (Some(2), None));
     }
+
+    #[test]
+    fn many_threads_write_remove_and_sync_and_nothing_is_lost_or_comes_back() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let log = Log::open(dir.path()).expect("new");
+        let value = vec![3; 10_000];
+        std::thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let (log, value) = (&log, &value);
+                scope.spawn(move || {
+                    for number in 0..1000 {
+                        let seq = number * 4 + thread;
+                        log.write(&[Change::Put(1, seq, value)]).expect("write");
+                        // Every tenth stays.
+                        if number % 10 != 0 {
+                            log.write(&[Change::Remove(1, &[(seq, value.len())])]).expect("remove");
+                        }
+                        if number % 500 == 0 {
+                            log.sync().expect("sync");
+                        }
+                    }
+                });
+            }
+        });
+        let stayed: Vec<(u64, usize)> =
+            (0..4000).filter(|seq| seq / 4 % 10 == 0).map(|seq| (seq, value.len())).collect();
+        assert_eq!(log.entries(1), stayed);
+        drop(log);
+        let log = Log::open(dir.path()).expect("again");
+        assert_eq!(log.entries(1), stayed);
+        assert!(log.read(1, 0, 1000, usize::MAX).expect("read").iter().all(|(_, read)| *read == value));
+    }
 }
