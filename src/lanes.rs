@@ -95,6 +95,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Lane {
     entries: VecDeque<Entry>,
+    /// It stands in `ready`.
+    queued: bool,
 }
 
 /// An effect to be carried out for the head of a lane.
@@ -199,6 +201,7 @@ impl Lanes {
         while batch.len() < max {
             let Some(name) = self.ready.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
+            lane.queued = false;
             if !lane.may_ask() {
                 continue;
             }
@@ -398,7 +401,8 @@ impl Lanes {
             self.effects.insert(effect, Arc::clone(name));
             moves.emit.push(Emit { effect, held: head.held.clone(), action });
         }
-        if lane.may_ask() && !self.ready.contains(name) {
+        if !lane.queued && lane.may_ask() {
+            lane.queued = true;
             self.ready.push_back(Arc::clone(name));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -101,7 +101,12 @@ pub struct Core {
     pub wrong: Mutex<Vec<WrongSetting>>,
     pub journal: Journal,
     pub lanes: Mutex<Lanes>,
+    /// Something about the lanes has changed that the stop waits for.
     pub lanes_wake: Condvar,
+    /// For the deciding threads.
+    pub decide_wake: Condvar,
+    /// Deciding threads that wait for something to ask; changed only under the lock of `lanes`.
+    pub idle_deciders: AtomicUsize,
     pub effects: Effects,
     pub client: Client,
     pub breaker: Breaker,
@@ -114,11 +119,14 @@ pub struct Core {
     pub ready: AtomicBool,
     pub snapshot_due: AtomicBool,
     pub reconfigure: AtomicBool,
-    pub mirror_wake: (Mutex<bool>, Condvar),
+    /// The mirror sleeps until it is woken, instead of looking by itself.
+    pub mirror_sleeps: AtomicBool,
+    pub mirror_wake: (Mutex<()>, Condvar),
     pub handovers: Handovers,
     pub counters: Counters,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
+    pub keys: super::intake::Keys,
     /// The platform keeps messages that this bridge gave it: sessions are told and hand-overs made whatever the modes say.
     owes: AtomicBool,
     /// Chat has left decide mode while messages were held: until they are gone, what comes behind them keeps its place.
@@ -167,6 +175,8 @@ impl Core {
             journal,
             lanes: Mutex::new(Lanes::new(1)),
             lanes_wake: Condvar::new(),
+            decide_wake: Condvar::new(),
+            idle_deciders: AtomicUsize::new(0),
             effects: Effects::default(),
             client: Client::default(),
             breaker: Breaker::default(),
@@ -178,11 +188,13 @@ impl Core {
             ready: AtomicBool::new(false),
             snapshot_due: AtomicBool::new(true),
             reconfigure: AtomicBool::new(true),
-            mirror_wake: (Mutex::new(false), Condvar::new()),
+            mirror_sleeps: AtomicBool::new(false),
+            mirror_wake: Default::default(),
             handovers: Handovers::default(),
             counters: Counters::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
+            keys: Default::default(),
             owes: AtomicBool::new(owes),
             descending: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -286,20 +298,21 @@ impl Core {
         w.bool(self.tells_sessions()).finish()
     }
 
-    /// Carries out what a change of the lanes led to.
+    /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
+    /// router's thread at most one deciding thread, and only one that sleeps.
     pub fn carry_out(&self, moves: Moves) {
-        self.carry_out_quietly(moves);
-        self.lanes_wake.notify_all();
-    }
-
-    /// As [`Core::carry_out`] for the clock, which would wake itself for ever.
-    pub fn carry_out_quietly(&self, moves: Moves) {
         for finished in moves.finished {
             self.finish(finished);
         }
         for emit in moves.emit {
             let frame = self.frame(&emit);
             self.effects.push(frame);
+        }
+        if self.idle_deciders.load(Ordering::Acquire) > 0 {
+            self.decide_wake.notify_one();
+        }
+        if self.stopping.load(Ordering::Acquire) {
+            self.lanes_wake.notify_all();
         }
     }
 
@@ -459,16 +472,16 @@ impl Core {
     /// Wakes every thread.
     pub fn wake_all(&self) {
         self.lanes_wake.notify_all();
+        self.decide_wake.notify_all();
         self.link_wake.notify_all();
         self.handovers.wake();
         self.wake_mirror();
     }
 
-    /// There is something to deliver.
+    /// There is something to deliver. No system call while the mirror is at work.
     pub fn wake_mirror(&self) {
-        let mut due = lock(&self.mirror_wake.0);
-        if !*due {
-            *due = true;
+        if self.mirror_sleeps.swap(false, Ordering::SeqCst) {
+            drop(lock(&self.mirror_wake.0));
             self.mirror_wake.1.notify_all();
         }
     }

@@ -19,6 +19,8 @@ const LOG_MAX: usize = 1000;
 struct Queue {
     frames: VecDeque<Vec<u8>>,
     closed: bool,
+    /// Takers that wait.
+    takers: usize,
 }
 
 /// See the module.
@@ -46,8 +48,14 @@ impl Default for Effects {
 impl Effects {
     /// Queues a frame.
     pub fn push(&self, frame: Vec<u8>) {
-        lock(&self.queue).frames.push_back(frame);
-        self.wake.notify_one();
+        let mut queue = lock(&self.queue);
+        queue.frames.push_back(frame);
+        // Waking is a system call, also when nobody waits.
+        let waits = queue.takers > 0;
+        drop(queue);
+        if waits {
+            self.wake.notify_one();
+        }
     }
 
     /// Queues a log line. Must hold no user content.
@@ -102,7 +110,9 @@ impl Effects {
             if left.is_zero() {
                 return Ok(None);
             }
+            queue.takers += 1;
             queue = self.wake.wait_timeout(queue, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            queue.takers -= 1;
         }
     }
 

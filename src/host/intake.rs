@@ -1,9 +1,10 @@
 //! Intake: a stanza passes by on the router's thread. Microseconds, no network: count, classify, journal, put into a lane.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use im_api::chat::Outcome as Settlement;
@@ -18,8 +19,44 @@ use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
 
+/// Buffers of a stanza larger than this are not kept.
+const PARSED_KEPT: usize = 64 << 10;
 /// How many recent keys are remembered for stanzas that Openfire routes again.
 const RECENT_MAX: usize = 50_000;
+
+thread_local! {
+    /// What offered stanzas are parsed into; its buffers stay.
+    static PARSED: RefCell<Stanza> = RefCell::default();
+}
+
+/// Parses on the router's thread and gives `f` the stanza. None when Openfire took what the parser does not: then it is Openfire's.
+fn parsed<T>(bytes: &[u8], f: impl FnOnce(&Stanza) -> Option<T>) -> Option<T> {
+    let mut stanza = PARSED.take();
+    let result = stanza.parse_into(bytes, &Limits::default()).ok().and_then(|()| f(&stanza));
+    if bytes.len() <= PARSED_KEPT {
+        PARSED.replace(stanza);
+    }
+    result
+}
+
+/// Makes the keys of decisions: UUIDv7 with the time, a counter and a keyed hash of the counter, because asking the system for random bytes
+/// costs more than everything else about a key.
+#[derive(Debug, Default)]
+pub struct Keys {
+    hasher: RandomState,
+    count: AtomicU64,
+}
+
+impl Keys {
+    fn next(&self) -> Arc<str> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut rest = [0; 10];
+        rest[..2].copy_from_slice(&(count as u16).to_be_bytes());
+        rest[2..].copy_from_slice(&self.hasher.hash_one(count).to_be_bytes());
+        let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms(), &rest).into_uuid();
+        Arc::from(&*uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+    }
+}
 
 /// Keys of stanzas taken lately, by sender, recipient and id: Openfire routes unacknowledged messages again when a XEP-0198 session dies, and
 /// that must be the same decision, not a new message.
@@ -95,11 +132,22 @@ impl Core {
     }
 
     fn decide(&self, config: &Config, token: u64, flags: Flags, bytes: &[u8]) -> bool {
-        let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else {
-            // Too large or not what the parser takes: Openfire has accepted it, so it is Openfire's.
-            return false;
-        };
-        let Some(claim) = chat::claim(&stanza) else { return false };
+        let taken = parsed(bytes, |stanza| {
+            let claim = chat::claim(stanza)?;
+            Some(self.claimed(config, &claim, stanza, token, flags, bytes))
+        });
+        taken.unwrap_or(false)
+    }
+
+    fn claimed(
+        &self,
+        config: &Config,
+        claim: &chat::Claim,
+        stanza: &Stanza,
+        token: u64,
+        flags: Flags,
+        bytes: &[u8],
+    ) -> bool {
         let (busy, held_now) = {
             let lanes = lock(&self.lanes);
             (lanes.busy(&claim.lane), lanes.held())
@@ -114,21 +162,20 @@ impl Core {
             return self.mirror(Reason::Native, bytes);
         }
         let mut recent = lock(&self.recent);
-        let known = flags.rerouted().then(|| recent.recall(&stanza)).flatten();
+        let known = flags.rerouted().then(|| recent.recall(stanza)).flatten();
         let again = known.is_some();
-        let key = known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
-        recent.remember(&stanza, &key);
+        let key = known.unwrap_or_else(|| self.keys.next());
+        recent.remember(stanza, &key);
         drop(recent);
         let alone = (unable && claim.ask).then(|| chat::alone(config.on_failure, &key).0);
-        self.hold(Held { again, ..self.held(key, &claim, Some(token), bytes) }, alone)
+        self.hold(Held { again, ..self.held(key, claim, Some(token), bytes) }, alone)
     }
 
     /// Chat has left decide mode, but something older of this conversation is still held: this one goes behind it, unasked.
     fn keep_place(&self, token: u64, bytes: &[u8]) -> bool {
-        let claim = Stanza::parse(bytes, &Limits::default()).ok().and_then(|stanza| chat::claim(&stanza));
+        let claim = parsed(bytes, chat::claim);
         let Some(claim) = claim.filter(|claim| lock(&self.lanes).busy(&claim.lane)) else { return false };
-        let key = uuid::Uuid::now_v7().to_string().into();
-        self.hold(Held { ask: false, ..self.held(key, &claim, Some(token), bytes) }, None)
+        self.hold(Held { ask: false, ..self.held(self.keys.next(), &claim, Some(token), bytes) }, None)
     }
 
     fn held(&self, key: Arc<str>, claim: &chat::Claim, token: Option<u64>, bytes: &[u8]) -> Held {
@@ -169,7 +216,7 @@ impl Core {
         let Some(claim) = chat::claim(&stanza) else { return };
         let known = lock(&self.recent).recall(&stanza);
         let again = known.is_some();
-        let key = known.unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
+        let key = known.unwrap_or_else(|| self.keys.next());
         let held =
             Held { again, ask: true, storable: true, gone: true, ..self.held(key, &claim, None, bytes) };
         if !self.hold(held.clone(), None) {
@@ -292,6 +339,15 @@ pub fn decode_settlement(value: &[u8]) -> Option<im_api::chat::SettleItem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_version_7_in_order_and_never_the_same() {
+        let keys = Keys::default();
+        let some: Vec<_> = (0..2000).map(|_| keys.next()).collect();
+        assert!(some.is_sorted() && some.windows(2).all(|w| w[0] != w[1]));
+        assert_eq!(uuid::Uuid::parse_str(&some[0]).expect("a UUID").get_version_num(), 7);
+        assert_ne!(some[0][24..], Keys::default().next()[24..], "another start, other keys");
+    }
 
     #[test]
     fn a_held_entry_reads_as_it_was_written() {

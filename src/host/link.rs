@@ -24,14 +24,13 @@ pub fn run(core: &Core) {
     let mut next_lease = Instant::now();
     let mut pause = Duration::ZERO;
     while !core.ending.load(Ordering::Acquire) {
+        // Only what will be told is a reason not to wait.
+        let tells = core.tells_sessions();
         {
             let sessions = lock(&core.sessions);
-            let wait = if pause.is_zero() && sessions.has_changes() {
-                Duration::ZERO
-            } else {
-                Duration::from_millis(100)
-            };
-            if !wait.is_zero() && !core.snapshot_due.load(Ordering::Acquire) {
+            let due = tells && (sessions.has_changes() || core.snapshot_due.load(Ordering::Acquire));
+            if !due {
+                let wait = Duration::from_millis(100);
                 drop(core.link_wake.wait_timeout(sessions, wait).unwrap_or_else(PoisonError::into_inner));
             } else if !pause.is_zero() {
                 drop(sessions);
@@ -49,6 +48,7 @@ pub fn run(core: &Core) {
         }
         let probing = !core.breaker.closed();
         if probing && !core.breaker.probe_due() {
+            pause = Duration::from_millis(20);
             continue;
         }
         let done = if core.tells_sessions() {

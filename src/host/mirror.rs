@@ -17,6 +17,9 @@ use super::intake::decode_settlement;
 
 /// Events and bytes in one request.
 const BATCH: (usize, usize) = (500, 1 << 20);
+/// How often, and how many times, an idle mirror looks before it sleeps.
+const LOOK: Duration = Duration::from_millis(1);
+const LOOKS: usize = 20;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 /// The mirror thread.
@@ -42,15 +45,32 @@ pub fn run(core: &Core) {
     }
 }
 
+/// Waits for something to deliver. For a moment it looks by itself, so that a busy router's thread need not wake it and batches grow; then
+/// it sleeps until it is woken, so that the first event after a silence leaves at once.
 fn wait(core: &Core) {
-    let due = lock(&core.mirror_wake.0);
-    let mut due = core
-        .mirror_wake
-        .1
-        .wait_timeout_while(due, Duration::from_secs(1), |due| !*due && !core.ending.load(Ordering::Acquire))
-        .unwrap_or_else(PoisonError::into_inner)
-        .0;
-    *due = false;
+    let due = || {
+        let entries = |stream| core.journal.depth(stream).entries;
+        entries(Stream::Events) + entries(Stream::Settled) > 0 || core.ending.load(Ordering::Acquire)
+    };
+    for _ in 0..LOOKS {
+        std::thread::park_timeout(LOOK);
+        if due() {
+            return;
+        }
+    }
+    let asleep = lock(&core.mirror_wake.0);
+    core.mirror_sleeps.store(true, Ordering::SeqCst);
+    if !due() {
+        drop(
+            core.mirror_wake
+                .1
+                .wait_timeout_while(asleep, Duration::from_secs(1), |()| {
+                    core.mirror_sleeps.load(Ordering::SeqCst)
+                })
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+    core.mirror_sleeps.store(false, Ordering::SeqCst);
 }
 
 /// Sends what was decided alone. True when there was something.

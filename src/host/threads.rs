@@ -77,11 +77,11 @@ fn decide(core: &Core) {
             let able =
                 core.ready.load(Ordering::Acquire) && core.breaker.closed() && core.client.url().is_some();
             if !able || !lanes.has_ready() {
-                drop(
-                    core.lanes_wake
-                        .wait_timeout(lanes, Duration::from_millis(100))
-                        .unwrap_or_else(PoisonError::into_inner),
-                );
+                // An unable one is woken by who makes it able.
+                core.idle_deciders.fetch_add(usize::from(able), Ordering::AcqRel);
+                let woken = core.decide_wake.wait_timeout(lanes, Duration::from_millis(100));
+                core.idle_deciders.fetch_sub(usize::from(able), Ordering::AcqRel);
+                drop(woken.unwrap_or_else(PoisonError::into_inner));
                 continue;
             }
             lanes.take(BATCH, Instant::now())
@@ -200,20 +200,15 @@ fn alone(core: &Core, held: &Held) {
 /// Deadlines, and what waits for its time.
 fn clock(core: &Core) {
     while !core.ending.load(Ordering::Acquire) {
-        let held = {
-            let mut lanes = lock(&core.lanes);
-            let pause = Duration::from_millis(if lanes.held() > 0 { 20 } else { 200 });
-            lanes = core.lanes_wake.wait_timeout(lanes, pause).unwrap_or_else(PoisonError::into_inner).0;
-            lanes.held()
-        };
+        // It looks by itself: waking it would cost the router's thread more than this costs anybody.
+        let held = lock(&core.lanes).held();
+        std::thread::park_timeout(Duration::from_millis(if held > 0 { 10 } else { 50 }));
         if held == 0 {
             core.descended();
             continue;
         }
-        // Woken by every change of the lanes: look at the clock at most every few milliseconds.
-        std::thread::park_timeout(Duration::from_millis(5));
         let moves = lock(&core.lanes).tick(Instant::now());
-        core.carry_out_quietly(moves);
+        core.carry_out(moves);
         if core.decide_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
             core.breaker.failure("no answer within chat.timeoutMillis", false);
         }

@@ -2,15 +2,17 @@
 //! `journal.syncMillis`.
 //!
 //! Three streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone). Each is
-//! ordered by a sequence that only grows, also over restarts. Why fjall: docs/journal.md.
+//! ordered by a sequence that only grows, also over restarts. Why a log of our own: docs/journal.md.
 //!
-//! Leaves out: what entries mean (lanes, mirror), when to sync (a thread of the host).
+//! Leaves out: what entries mean (lanes, mirror), when to sync (a thread of the host), files (`log`).
+
+mod log;
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use self::log::{Change, Log};
 
 /// Format of the journal's folder; a newer one is refused.
 const FORMAT: &str = "1";
@@ -49,9 +51,9 @@ pub enum JournalError {
     },
 }
 
-impl From<fjall::Error> for JournalError {
-    fn from(error: fjall::Error) -> Self {
-        JournalError::Store(format!("{error:?}"))
+impl From<std::io::Error> for JournalError {
+    fn from(error: std::io::Error) -> Self {
+        JournalError::Store(error.to_string())
     }
 }
 
@@ -64,16 +66,10 @@ pub enum Stream {
     Events,
     /// Settlements to be delivered.
     Settled,
-    /// Marks by name (`handed/<user>`), not ordered.
-    Marks,
 }
 
-const STREAMS: [(Stream, &str); 4] = [
-    (Stream::Held, "held"),
-    (Stream::Events, "events"),
-    (Stream::Settled, "settled"),
-    (Stream::Marks, "marks"),
-];
+/// By their numbers in the log.
+const STREAMS: [Stream; 3] = [Stream::Held, Stream::Events, Stream::Settled];
 
 /// Size and age of a stream.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,9 +88,8 @@ struct Counter {
 
 /// See the module.
 pub struct Journal {
-    db: Database,
-    streams: [Keyspace; 4],
-    counters: [Counter; 4],
+    log: Log,
+    counters: [Counter; STREAMS.len()],
     next: AtomicU64,
     max: AtomicU64,
     dirty: AtomicBool,
@@ -129,32 +124,22 @@ impl Journal {
             }
             Err(e) => return Err(folder(e.to_string())),
         }
-        let db = Database::builder(path.join("store"))
-            .worker_threads(2)
-            .cache_size(16 << 20)
-            .open()
-            .map_err(|e| folder(format!("{e:?}")))?;
-        let open = |name: &str| db.keyspace(name, KeyspaceCreateOptions::default);
-        let streams = [open(STREAMS[0].1)?, open(STREAMS[1].1)?, open(STREAMS[2].1)?, open(STREAMS[3].1)?];
-        let counters: [Counter; 4] = Default::default();
+        let log = Log::open(&path.join("log")).map_err(|e| folder(e.to_string()))?;
+        let counters: [Counter; STREAMS.len()] = Default::default();
         let mut last = 0;
-        for (at, stream) in streams.iter().enumerate() {
-            for guard in stream.iter() {
-                let (key, value) = guard.into_inner()?;
-                counters[at].entries.fetch_add(1, Ordering::Relaxed);
-                counters[at].bytes.fetch_add(value.len() as u64, Ordering::Relaxed);
-                if STREAMS[at].0 != Stream::Marks {
-                    last = last.max(decode_seq(&key));
-                }
+        for (at, counter) in counters.iter().enumerate() {
+            for (seq, len) in log.entries(at) {
+                counter.entries.fetch_add(1, Ordering::Relaxed);
+                counter.bytes.fetch_add(len as u64, Ordering::Relaxed);
+                last = last.max(seq);
             }
         }
         Ok(Journal {
-            db,
-            streams,
+            log,
             counters,
             next: AtomicU64::new((last + 1).max(now_ms << 20)),
             max: AtomicU64::new(max_bytes),
-            dirty: AtomicBool::new(false),
+            dirty: AtomicBool::new(true),
             alarm: Mutex::new(None),
         })
     }
@@ -175,10 +160,8 @@ impl Journal {
                 return Err(self.alarmed(JournalError::Full { bytes }));
             }
         }
-        let at = index(stream);
-        self.streams[at].insert(seq.to_be_bytes(), value).map_err(|e| self.alarmed(e.into()))?;
-        self.count(at, 1, value.len() as i64);
-        self.dirty.store(true, Ordering::Relaxed);
+        self.write(&[Change::Put(stream as usize, seq, value)])?;
+        self.count(stream, 1, value.len() as i64);
         Ok(())
     }
 
@@ -187,13 +170,11 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub fn settle(&self, held: u64, held_value: &[u8], settlement: &[u8]) -> Result<(), JournalError> {
-        let seq = self.next_seq();
-        let mut batch = self.db.batch();
-        batch.insert(&self.streams[index(Stream::Held)], held.to_be_bytes(), held_value);
-        batch.insert(&self.streams[index(Stream::Settled)], seq.to_be_bytes(), settlement);
-        batch.commit().map_err(|e| self.alarmed(e.into()))?;
-        self.count(index(Stream::Settled), 1, settlement.len() as i64);
-        self.dirty.store(true, Ordering::Relaxed);
+        self.write(&[
+            Change::Put(Stream::Held as usize, held, held_value),
+            Change::Put(Stream::Settled as usize, self.next_seq(), settlement),
+        ])?;
+        self.count(Stream::Settled, 1, settlement.len() as i64);
         Ok(())
     }
 
@@ -202,18 +183,10 @@ impl Journal {
     /// # Errors
     /// The store's; then they may come again after a restart.
     pub fn remove(&self, stream: Stream, entries: &[(u64, usize)]) -> Result<(), JournalError> {
-        let at = index(stream);
-        if let [(seq, bytes)] = entries {
-            self.streams[at].remove(seq.to_be_bytes()).map_err(|e| self.alarmed(e.into()))?;
-            self.count(at, -1, -(*bytes as i64));
-            return Ok(());
-        }
-        let mut batch = self.db.batch();
-        for (seq, bytes) in entries {
-            batch.remove(&self.streams[at], seq.to_be_bytes());
-            self.count(at, -1, -(*bytes as i64));
-        }
-        batch.commit().map_err(|e| self.alarmed(e.into()))
+        self.write(&[Change::Remove(stream as usize, entries)])?;
+        let bytes: usize = entries.iter().map(|(_, bytes)| bytes).sum();
+        self.count(stream, -(entries.len() as i64), -(bytes as i64));
+        Ok(())
     }
 
     /// Entries from `from` on, oldest first, at most `limit` and about `bytes`.
@@ -227,17 +200,7 @@ impl Journal {
         limit: usize,
         bytes: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>, JournalError> {
-        let mut out = Vec::new();
-        let mut total = 0;
-        for guard in self.streams[index(stream)].range(from.to_be_bytes()..) {
-            let (key, value) = guard.into_inner()?;
-            total += value.len();
-            out.push((decode_seq(&key), value.to_vec()));
-            if out.len() >= limit || total >= bytes {
-                break;
-            }
-        }
-        Ok(out)
+        Ok(self.log.read(stream as usize, from, limit, bytes)?)
     }
 
     /// Sets a mark; survives the end of the process.
@@ -245,9 +208,7 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub fn mark(&self, name: &str, value: u64) -> Result<(), JournalError> {
-        self.streams[index(Stream::Marks)]
-            .insert(name, value.to_be_bytes())
-            .map_err(|e| self.alarmed(e.into()))
+        self.write(&[Change::Mark(name, value)])
     }
 
     /// Reads a mark.
@@ -255,7 +216,7 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub fn marked(&self, name: &str) -> Result<Option<u64>, JournalError> {
-        Ok(self.streams[index(Stream::Marks)].get(name)?.map(|v| decode_seq(&v)))
+        Ok(self.log.marked(name))
     }
 
     /// Removes a mark.
@@ -263,7 +224,7 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub fn unmark(&self, name: &str) -> Result<(), JournalError> {
-        Ok(self.streams[index(Stream::Marks)].remove(name)?)
+        self.write(&[Change::Unmark(name)])
     }
 
     /// Syncs to the disk if anything was written since.
@@ -272,7 +233,7 @@ impl Journal {
     /// The store's.
     pub fn sync(&self) -> Result<(), JournalError> {
         if self.dirty.swap(false, Ordering::Relaxed) {
-            self.db.persist(PersistMode::SyncData).map_err(|e| self.alarmed(e.into()))?;
+            self.log.sync().map_err(|e| self.alarmed(e.into()))?;
         }
         Ok(())
     }
@@ -280,7 +241,7 @@ impl Journal {
     /// Size of a stream.
     #[must_use]
     pub fn depth(&self, stream: Stream) -> Depth {
-        let counter = &self.counters[index(stream)];
+        let counter = &self.counters[stream as usize];
         Depth {
             entries: counter.entries.load(Ordering::Relaxed),
             bytes: counter.bytes.load(Ordering::Relaxed),
@@ -290,8 +251,7 @@ impl Journal {
     /// When the oldest entry of a stream was made (Unix ms), from its sequence. None when it is empty.
     #[must_use]
     pub fn oldest_ms(&self, stream: Stream) -> Option<u64> {
-        let guard = self.streams[index(stream)].first_key_value()?;
-        guard.key().ok().map(|key| decode_seq(&key) >> 20)
+        self.log.first(stream as usize).map(|seq| seq >> 20)
     }
 
     /// Changes `journal.maxMegabytes` (in bytes).
@@ -308,7 +268,7 @@ impl Journal {
     /// Bytes on the disk.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
-        self.db.disk_space().unwrap_or(0)
+        self.log.disk_bytes()
     }
 
     fn alarmed(&self, error: JournalError) -> JournalError {
@@ -318,22 +278,17 @@ impl Journal {
         error
     }
 
-    fn count(&self, at: usize, entries: i64, bytes: i64) {
-        self.counters[at].entries.fetch_add(entries as u64, Ordering::Relaxed);
-        self.counters[at].bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    fn write(&self, changes: &[Change<'_>]) -> Result<(), JournalError> {
+        self.log.write(changes).map_err(|e| self.alarmed(e.into()))?;
+        self.dirty.store(true, Ordering::Relaxed);
+        Ok(())
     }
-}
 
-fn index(stream: Stream) -> usize {
-    STREAMS.iter().position(|(s, _)| *s == stream).unwrap_or(0)
-}
-
-fn decode_seq(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    if key.len() == 8 {
-        bytes.copy_from_slice(key);
+    fn count(&self, stream: Stream, entries: i64, bytes: i64) {
+        let counter = &self.counters[stream as usize];
+        counter.entries.fetch_add(entries as u64, Ordering::Relaxed);
+        counter.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
-    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ fn modified(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
-fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Every file under a directory, sorted.
+pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut waiting = vec![directory.to_path_buf()];
     while let Some(next) = waiting.pop() {

@@ -47,7 +47,12 @@ const COMMANDS: &[Command] = &[
         about: "runs every test, or one suite of them",
         run: test::run,
     },
-    Command { name: "bench", arguments: "NAME", about: "runs a benchmark", run: bench::run },
+    Command {
+        name: "bench",
+        arguments: "journal|offer [--quick]",
+        about: "runs a benchmark (docs/performance.md)",
+        run: bench::run,
+    },
     Command {
         name: "linkcheck",
         arguments: "[JAR | --import DIR]",

@@ -22,9 +22,12 @@ const PORT_TAKEN: i32 = 75;
 pub struct Launch {
     pub home: PathBuf,
     pub domain: &'static str,
+    /// The plugin; none when empty.
     pub jar: PathBuf,
     pub users: Vec<(&'static str, String)>,
     pub properties: Vec<(&'static str, String)>,
+    /// Options of the JVM.
+    pub options: &'static [&'static str],
 }
 
 /// A running server.
@@ -47,7 +50,7 @@ impl Server {
             fs::write(&file, launch.text(project)).doing(format!("writing {}", file.display()))?;
             let console = launch.home.join("console.log");
             let log = File::create(&console).doing(format!("writing {}", console.display()))?;
-            let mut child = command(project, jdk)
+            let mut child = command(project, jdk, launch.options)
                 .arg(&file)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -144,9 +147,9 @@ impl Launch {
 
 /// The java command line of a server, without its launch file. In a process group of its own, so that Ctrl-C reaches
 /// only us and we stop it in order.
-fn command(project: &Project, jdk: &Jdk) -> Command {
+fn command(project: &Project, jdk: &Jdk, options: &[&str]) -> Command {
     let mut java = jdk.tool("java");
-    java.args(["--add-opens", "java.base/java.lang=ALL-UNNAMED", "-Djava.awt.headless=true"]);
+    java.args(["--add-opens", "java.base/java.lang=ALL-UNNAMED", "-Djava.awt.headless=true"]).args(options);
     if jdk.major >= 24 {
         java.arg("--enable-native-access=ALL-UNNAMED");
     }

@@ -51,6 +51,7 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.chat.mode", "decide".into()),
             ("plugin.cloudbridge.state.mode", "mirror".into()),
         ],
+        options: &[],
     };
     let mut server = Server::start(project, &jdk, &launch)?;
     println!("{}", what_to_do(&launch, server.xmpp_port, server.admin_port));

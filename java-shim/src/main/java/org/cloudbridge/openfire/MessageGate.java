@@ -98,15 +98,17 @@ final class MessageGate implements PacketInterceptor {
             return false;
         }
         JID from = message.getFrom();
-        boolean hold = mayBeHeld(from, session);
-        if (!hold && !row.remote) {
+        boolean ours = mayBeHeld(from, session);
+        if (!ours && !row.remote) {
             return false;
         }
+        // Only where something may be decided is it worth keeping the packet under a token.
+        boolean hold = ours && row.mode == Frame.MODE_DECIDE;
         int flags = hold ? Frame.FLAG_HOLD : 0;
         if (Stanzas.isRerouted(element, domain)) {
             flags |= Frame.FLAG_REROUTED;
         }
-        if (hold && row.mode == Frame.MODE_DECIDE) {
+        if (hold) {
             flags |= recipient(message.getTo(), from);
         }
         StanzaWriter writer = writers.borrow();
