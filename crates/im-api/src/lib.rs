@@ -8,6 +8,8 @@
 pub mod chat;
 pub mod downlink;
 pub mod event;
+#[cfg(feature = "schema")]
+pub mod fixtures;
 pub mod footprint;
 pub mod friend;
 pub mod group;

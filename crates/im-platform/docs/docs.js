@@ -21,7 +21,9 @@ function operation(parent, method, path, op) {
   make('p', op['x-scopes'].length ? `Scopes: ${op['x-scopes'].join(', ')}` : 'No credential needed.', box).className = 'scopes';
   const inputs = (op.parameters || []).map((parameter) => {
     const label = `${parameter.name} (${parameter.in}${parameter.required ? ', needed' : ''}) ${parameter.description || ''}`;
-    return [parameter, field(box, label, 'input')];
+    const input = field(box, label, 'input');
+    if (parameter.example !== undefined && parameter.in === 'path') input.value = parameter.example;
+    return [parameter, input];
   });
   const kinds = op.requestBody ? Object.keys(op.requestBody.content) : [];
   let body;
@@ -30,6 +32,8 @@ function operation(parent, method, path, op) {
     make('p', `Body: ${kinds.join(', ')} ${schema.$ref ? '(' + schema.$ref.split('/').pop() + ')' : ''}`, box);
     body = field(box, 'Body', 'textarea');
     body.rows = 6;
+    const example = op.requestBody.content[kinds[0]].example;
+    if (example !== undefined) body.value = JSON.stringify(example, null, 2);
   }
   const [status, answer] = Object.entries(op.responses)[0];
   const content = answer.content ? Object.entries(answer.content)[0] : undefined;

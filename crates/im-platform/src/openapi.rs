@@ -1,5 +1,7 @@
 //! The contract as OpenAPI 3.1, made from the routes' list and the types' schemas: nothing in it is written by hand, so nothing can disagree.
 
+mod examples;
+
 use std::sync::OnceLock;
 
 use schemars::generate::SchemaSettings;
@@ -47,12 +49,23 @@ fn build() -> Value {
 }
 
 fn operation(tag: &str, route: &Route, problem: &Value, generator: &mut SchemaGenerator) -> Value {
+    let example = examples::of(route);
     let mut parameters: Vec<Value> = path_parameters(route.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     parameters.extend(route.query.iter().map(|p| {
         json!({ "name": p.name, "in": "query", "required": p.required, "description": p.about, "schema": { "type": p.kind } })
     }));
+    for parameter in &mut parameters {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        if let Some(value) = example.as_ref().and_then(|e| e.parameters.get(name)) {
+            parameter["example"] = if parameter["schema"]["type"] == "integer" {
+                value.parse::<i64>().map_or(Value::Null, Value::from)
+            } else {
+                value.as_str().into()
+            };
+        }
+    }
     if route.once {
         let about = "A replay with the same key and body gets the first answer.";
         parameters.push(json!({ "name": im_api::routes::IDEMPOTENCY_KEY, "in": "header", "required": false,
@@ -92,6 +105,11 @@ fn operation(tag: &str, route: &Route, problem: &Value, generator: &mut SchemaGe
         // One event alone is no array.
         if let Some(one) = content.get_mut("application/cloudevents+json") {
             *one = json!({ "schema": im_api::event::Event::json_schema_of(generator) });
+        }
+        if let Some((kind, body)) = example.and_then(|e| e.body)
+            && let Some(content) = content.get_mut(&kind)
+        {
+            content["example"] = body;
         }
         operation["requestBody"] = json!({ "required": true, "content": content });
     } else if !route.media.is_empty() {
@@ -156,6 +174,18 @@ mod tests {
             .collect();
         assert_eq!(names.len(), crate::modules::routes().count());
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn every_json_body_has_an_example_from_the_fixtures() {
+        for path in document()["paths"].as_object().expect("paths").values() {
+            for operation in path.as_object().expect("operations").values() {
+                let Some(body) = operation["requestBody"]["content"].get("application/json") else {
+                    continue;
+                };
+                assert!(body.get("example").is_some(), "{}", operation["operationId"]);
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,6 @@ trap 'kill $SERVER; rm -rf "$DIR"' EXIT
 until grep -q addr= "$DIR/log"; do kill -0 $SERVER; done
 ADDR=$(sed -n 's/.*addr=\([^ ]*\).*/\1/p' "$DIR/log")
 schemathesis run "http://$ADDR/openapi.json" -H "Authorization: Bearer $(cat "$DIR/token")" --max-examples "$EXAMPLES" \
-  --phases examples,coverage,fuzzing --workers 2 --generation-with-security-parameters false \
+  --phases examples,coverage,fuzzing --workers 1 --generation-with-security-parameters false \
   -c not_a_server_error -c status_code_conformance -c content_type_conformance -c response_schema_conformance
 ! grep ERROR "$DIR/log"
