@@ -354,13 +354,22 @@ final class Server {
         return Files.exists(console) ? new String(Files.readAllBytes(console), StandardCharsets.UTF_8) : "";
     }
 
-    /** Lines at level ERROR, and SQL errors at any level, that are nobody's to expect. */
+    /** Lines at level ERROR, and SQL errors at any level, that are nobody's to expect; with what follows each. */
     List<String> unexpectedErrors(List<Pattern> expected) throws IOException {
-        return log().lines()
-                .filter(line -> line.contains(" ERROR ") || line.contains("SQLException")
-                        || line.contains("SQLSyntaxErrorException"))
-                .filter(line -> !HARMLESS.matcher(line).find())
-                .filter(line -> expected.stream().noneMatch(pattern -> pattern.matcher(line).find()))
-                .collect(Collectors.toList());
+        List<String> lines = log().lines().collect(Collectors.toList());
+        List<String> found = new ArrayList<>();
+        for (int i = 0; i < lines.size(); i++) {
+            String line = lines.get(i);
+            String together = String.join("\n", lines.subList(i, Math.min(lines.size(), i + 12)));
+            boolean error = line.contains(" ERROR ") || line.contains("SQLException")
+                    || line.contains("SQLSyntaxErrorException");
+            String head = String.join("\n", lines.subList(i, Math.min(lines.size(), i + 2)));
+            if (error && !HARMLESS.matcher(head).find()
+                    && expected.stream().noneMatch(pattern -> pattern.matcher(line).find())) {
+                found.add(together);
+                i += 11;
+            }
+        }
+        return found;
     }
 }
