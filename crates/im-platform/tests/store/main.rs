@@ -7,6 +7,7 @@ mod footprint;
 mod friend;
 mod full;
 mod group;
+mod invariants;
 mod media;
 mod races;
 mod room;

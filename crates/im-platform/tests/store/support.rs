@@ -22,7 +22,7 @@ pub const START: Millis = 1_795_000_000_000;
 pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -31,7 +31,12 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(START);
         let store = Sqlite::open(folder.path(), Settings::default(), clock.clone()).expect("a store");
-        Self { store: Arc::new(store), clock, _folder: folder }
+        Self { store: Arc::new(store), clock, folder }
+    }
+
+    /// The database's file.
+    pub fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join(im_platform::store::sqlite::FILE)
     }
 
     /// A world in which NODE has sent an empty snapshot and knows Romeo and Juliet, both offline.
