@@ -7,6 +7,8 @@ use im_api::chat::Outcome;
 use im_api::footprint::Audience;
 use im_api::group::{CreateGroup, Role};
 use im_api::room::{Affiliation, ReceiptKind};
+use im_platform::jid::Jid;
+use im_platform::store::chat::Message;
 use im_platform::store::room::Occupancy;
 
 use crate::support::*;
@@ -110,10 +112,17 @@ async fn something(w: &World, dice: &mut Dice, seq: &AtomicI64, tag: &str) {
         }
         2 | 3 => drop(
             w.store
-                .decide(NODE, EPOCH, vec![message(&key, &who), gone(message(&format!("{key}g"), &other))])
+                .decide(
+                    NODE,
+                    EPOCH,
+                    vec![
+                        from(&other, message(&key, &who)),
+                        from(&who, gone(message(&format!("{key}g"), &other))),
+                    ],
+                )
                 .await,
         ),
-        4 => drop(w.store.decide(NODE, EPOCH, vec![again(message(&key, &who))]).await),
+        4 => drop(w.store.decide(NODE, EPOCH, vec![from(&other, again(message(&key, &who)))]).await),
         5 => drop(
             w.store
                 .settle(vec![
@@ -183,6 +192,10 @@ async fn something(w: &World, dice: &mut Dice, seq: &AtomicI64, tag: &str) {
             _ => w.clock.advance(7_000),
         },
     }
+}
+
+fn from(who: &str, message: Message) -> Message {
+    Message { from: Jid::new(&format!("{who}/r")).expect("a JID"), ..message }
 }
 
 async fn friends_or_not(w: &World, who: &str, other: &str) {

@@ -163,6 +163,16 @@ suite! {
         assert_eq!(said.items.last().expect("an event").kind, "im.session.close");
     }
 
+    async fn what_was_sent_before_the_sender_was_known_is_erased_too(w) {
+        let w = w.with_verona().await;
+        let stranger = "stranger@example.org";
+        w.decide(Message2::from("stranger@example.org/x", "k1", JULIET)).await;
+        w.change(change(10, true, stranger, "x", true, 0)).await;
+        w.change(change(11, true, JULIET, "balcony", true, 0)).await;
+        assert_eq!(w.store.erase(&user(stranger), by()).await.expect("erased").messages, 1);
+        assert!(w.store.user_state(&user(JULIET)).await.expect("state").reachable, "nothing is pending for her any more");
+    }
+
     async fn the_logout_that_follows_an_erasure_makes_nobody_known_again(w) {
         let w = w.with_verona().await;
         w.change(change(10, true, JULIET, "balcony", true, 0)).await;
@@ -221,6 +231,7 @@ suite! {
         let keys: Vec<_> = w.store.history(page).await.expect("history").items.into_iter().map(|i| i.key).collect();
         assert_eq!(keys, ["other"]);
         assert_eq!(w.drain(ROMEO, "orchard").await, ["other"], "and the counter of what is pending for others is right");
+        assert!(w.store.user_state(&romeo).await.expect("state").reachable);
         let group = w.store.group("g", 100, None).await.expect("the group");
         assert_eq!((group.members.len(), group.members[0].role), (1, im_api::group::Role::Owner), "a group keeps an owner");
         let timeline = w.store.timeline(&room, None, 100, None).await.expect("timeline");

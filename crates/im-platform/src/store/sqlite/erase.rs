@@ -68,11 +68,7 @@ pub fn piece(tx: Tx<'_>, id: i64) -> Result<(bool, Erased)> {
     let by_jid =
         |sql: &str| -> Result<u64> { count(tx.conn.prepare_cached(sql)?.execute(params![jid, PIECE])?) };
     let erased = Erased {
-        messages: messages(tx, id)?
-            + by_jid(
-                "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE from_user IS NULL AND stanza IS NOT NULL
-                    AND from_jid >= ?1 || '/' AND from_jid < ?1 || '0' AND seq IS NULL LIMIT ?2)",
-            )?,
+        messages: messages(tx, id, &jid)?,
         room_messages: by_jid(
             "DELETE FROM room_messages WHERE (room, seq) IN (SELECT room, seq FROM room_messages WHERE from_user = ?1 LIMIT ?2)",
         )?,
@@ -114,12 +110,15 @@ fn memberships(tx: Tx<'_>, id: i64, jid: &str) -> Result<u64> {
 }
 
 /// One-to-one messages of the user in both directions. Somebody else's pending counter follows.
-fn messages(tx: Tx<'_>, id: i64) -> Result<u64> {
-    let sql = "SELECT id, to_user, seq IS NOT NULL FROM messages WHERE from_user = ?1
-        UNION ALL SELECT id, to_user, seq IS NOT NULL FROM messages WHERE to_user = ?1 LIMIT ?2";
+fn messages(tx: Tx<'_>, id: i64, jid: &str) -> Result<u64> {
+    // The third: sent before the user was known here.
+    let sql = "SELECT id, to_user, seq IS NOT NULL FROM messages WHERE from_user = ?1 AND stanza IS NOT NULL
+        UNION ALL SELECT id, to_user, seq IS NOT NULL FROM messages WHERE to_user = ?1 AND stanza IS NOT NULL
+        UNION ALL SELECT id, to_user, seq IS NOT NULL FROM messages WHERE from_user IS NULL AND stanza IS NOT NULL
+            AND from_jid >= ?3 || '/' AND from_jid < ?3 || '0' LIMIT ?2";
     let mut sql = tx.conn.prepare_cached(sql)?;
     let rows = sql
-        .query_map(params![id, PIECE], |r| {
+        .query_map(params![id, PIECE, jid], |r| {
             Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?, r.get::<_, bool>(2)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
