@@ -1,0 +1,310 @@
+//! The table made quick to look things up in: namespaces as numbers, elements by (namespace, name), keys by hash. Built once, on first use.
+//!
+//! Leaves out: any knowledge that is not in the table.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::table::{self, ANY, Object, Row, Shape};
+
+/// Number of a namespace that the table names; 0 = any other.
+pub(super) type NsId = u16;
+
+/// The table, ready for use.
+pub(super) struct Plan {
+    objects: Vec<PlanObject>,
+    namespaces: Index<NsId>,
+    kinds: [u16; 3],
+}
+
+/// An object, its references resolved.
+pub(super) struct PlanObject {
+    pub def: &'static Object,
+    pub rows: Vec<PlanRow>,
+    /// `,"key":` of each attribute.
+    pub attr_keys: Vec<Box<[u8]>>,
+    /// `,"key":` of the text, `,"name_key":` of the name.
+    pub text_key: Box<[u8]>,
+    pub name_key: Box<[u8]>,
+    /// Rows by element name, namespace number first; a list each, because several rows may name the same element.
+    elements: Index<(NsId, Box<[u16]>)>,
+    /// Rows that take any name, by namespace.
+    any_name: Vec<(NsId, u16)>,
+    /// Rows that take any namespace which the object does not name.
+    any_ns: Vec<u16>,
+    /// Namespaces that some row of the object names.
+    named: Vec<NsId>,
+    keys: Index<Box<[Member]>>,
+}
+
+/// A row, its references resolved.
+pub(super) struct PlanRow {
+    pub def: &'static Row,
+    /// `,"key":`.
+    pub key: Box<[u8]>,
+    /// `,"key":` of the companion of a [`Shape::Name`].
+    pub also_key: Box<[u8]>,
+    /// Index of the object for [`Shape::Object`].
+    pub object: u16,
+    /// The inner row of a [`Shape::Wrap`].
+    pub inner: Option<Box<PlanRow>>,
+}
+
+/// What a key of an object stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Attr(u16),
+    Row(u16),
+    Text,
+    /// The element's name.
+    Name,
+    /// The companion of the [`Shape::Name`] row of this number.
+    Also(u16),
+    /// `a`, `rest`, `order`, `v`.
+    Attributes,
+    Rest,
+    Order,
+    Version,
+}
+
+static PLAN: LazyLock<Plan> = LazyLock::new(Plan::build);
+
+impl Plan {
+    pub(super) fn get() -> &'static Plan {
+        &PLAN
+    }
+
+    pub(super) fn object(&self, index: u16) -> &PlanObject {
+        &self.objects[index as usize]
+    }
+
+    /// The object of a stanza, by its kind.
+    pub(super) fn stanza(&self, kind: super::super::Kind) -> u16 {
+        self.kinds[kind as usize]
+    }
+
+    pub(super) fn ns(&self, uri: &str) -> NsId {
+        self.namespaces.get(uri, |_| true).copied().unwrap_or(0)
+    }
+
+    fn build() -> Plan {
+        let mut builder = Builder::default();
+        let kinds = [&table::MESSAGE, &table::PRESENCE, &table::IQ].map(|object| builder.object(object));
+        let objects = builder.objects.into_iter().flatten().collect();
+        Plan { objects, namespaces: Index::new(builder.namespaces.into_iter().collect()), kinds }
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    objects: Vec<Option<PlanObject>>,
+    known: HashMap<*const Object, u16>,
+    namespaces: HashMap<&'static str, NsId>,
+}
+
+impl Builder {
+    fn ns(&mut self, uri: &'static str) -> NsId {
+        let next = self.namespaces.len() as NsId + 1;
+        *self.namespaces.entry(uri).or_insert(next)
+    }
+
+    fn object(&mut self, def: &'static Object) -> u16 {
+        let address = std::ptr::from_ref(def);
+        if let Some(index) = self.known.get(&address) {
+            return *index;
+        }
+        let index = self.objects.len() as u16;
+        self.known.insert(address, index);
+        self.objects.push(None);
+        let rows: Vec<PlanRow> = def.all_rows().map(|row| self.row(row)).collect();
+        assert!(rows.len() < 250, "{}: more rows than the encoder's bit set holds", def.name);
+
+        let mut by_name: Vec<((&'static str, NsId), Vec<u16>)> = Vec::new();
+        let (mut any_name, mut any_ns, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, row) in rows.iter().enumerate() {
+            let at = at as u16;
+            if row.def.ns == ANY {
+                any_ns.push(at);
+                continue;
+            }
+            let ns = self.ns(row.def.ns);
+            named.push(ns);
+            if row.def.names.is_empty() {
+                any_name.push((ns, at));
+            }
+            for name in row.def.names {
+                match by_name.iter_mut().find(|(key, _)| *key == (*name, ns)) {
+                    Some((_, list)) => list.push(at),
+                    None => by_name.push(((name, ns), vec![at])),
+                }
+            }
+        }
+        let elements = by_name.into_iter().map(|((name, ns), rows)| (name, (ns, rows.into_boxed_slice())));
+
+        let mut keys: Vec<(&'static str, Vec<Member>)> = vec![
+            ("a", vec![Member::Attributes]),
+            ("rest", vec![Member::Rest]),
+            ("order", vec![Member::Order]),
+        ];
+        if def.name_key == "kind" && !def.groups.is_empty() && def.groups.as_ptr() == table::STANZA_ROWS.as_ptr() {
+            keys.push(("v", vec![Member::Version]));
+        }
+        let mut add = |key: &'static str, member: Member| match keys.iter_mut().find(|(k, _)| *k == key) {
+            None => keys.push((key, vec![member])),
+            Some((_, list)) => {
+                let rows = matches!(member, Member::Row(_)) && list.iter().all(|m| matches!(m, Member::Row(_)));
+                assert!(rows, "{}: the key {key} twice", def.name);
+                list.push(member);
+            }
+        };
+        if !def.name_key.is_empty() {
+            add(def.name_key, Member::Name);
+        }
+        if let Some((key, _)) = def.text {
+            add(key, Member::Text);
+        }
+        for (at, attr) in def.attrs.iter().enumerate() {
+            add(attr.key, Member::Attr(at as u16));
+        }
+        for (at, row) in rows.iter().enumerate() {
+            add(row.def.key, Member::Row(at as u16));
+            if let Some(also) = also(row.def) {
+                add(also, Member::Also(at as u16));
+            }
+        }
+        self.objects[index as usize] = Some(PlanObject {
+            def,
+            attr_keys: def.attrs.iter().map(|attr| member_key(attr.key)).collect(),
+            text_key: member_key(def.text.map_or("", |(key, _)| key)),
+            name_key: member_key(def.name_key),
+            elements: Index::new(elements.collect()),
+            any_name,
+            any_ns,
+            named,
+            keys: Index::new(keys.into_iter().map(|(key, list)| (key, list.into_boxed_slice())).collect()),
+            rows,
+        });
+        index
+    }
+
+    fn row(&mut self, def: &'static Row) -> PlanRow {
+        if def.ns != ANY {
+            self.ns(def.ns);
+        }
+        let (object, inner) = match def.shape {
+            Shape::Object(object) => (self.object(object), None),
+            Shape::Wrap(inner) => (0, Some(Box::new(self.row(inner)))),
+            _ => (0, None),
+        };
+        PlanRow { def, key: member_key(def.key), also_key: member_key(also(def).unwrap_or("")), object, inner }
+    }
+}
+
+fn also(row: &Row) -> Option<&'static str> {
+    match row.shape {
+        Shape::Name(table::Also::Text(key) | table::Also::Name(key)) => Some(key),
+        _ => None,
+    }
+}
+
+fn member_key(key: &str) -> Box<[u8]> {
+    format!(",\"{key}\":").into_bytes().into()
+}
+
+impl PlanObject {
+    /// The rows that may take an element, in the order in which they are tried.
+    pub(super) fn candidates(&self, name: &str, ns: NsId) -> impl Iterator<Item = u16> + use<'_> {
+        let named = match ns {
+            0 => &[][..],
+            _ => self.elements.get(name, |(of, _)| *of == ns).map_or(&[][..], |(_, rows)| rows),
+        };
+        let any_name = self.any_name.iter().filter(move |(of, _)| *of == ns && ns != 0).map(|(_, row)| *row);
+        let foreign = ns == 0 || !self.named.contains(&ns);
+        let any_ns = self.any_ns.iter().copied().filter(move |_| foreign);
+        named.iter().copied().chain(any_name).chain(any_ns)
+    }
+
+    /// What a key stands for; several rows only when the element's name tells them apart.
+    pub(super) fn key(&self, key: &str) -> &[Member] {
+        self.keys.get(key, |_| true).map_or(&[], |list| list)
+    }
+}
+
+/// A small hash index from names to values; a name may be there several times.
+struct Index<V> {
+    mask: usize,
+    slots: Vec<u16>,
+    entries: Vec<(&'static str, V)>,
+}
+
+impl<V> Index<V> {
+    fn new(entries: Vec<(&'static str, V)>) -> Index<V> {
+        let mask = (entries.len() * 2).next_power_of_two().max(4) - 1;
+        let mut slots = vec![u16::MAX; mask + 1];
+        for (at, (name, _)) in entries.iter().enumerate() {
+            let mut slot = hash(name) & mask;
+            while slots[slot] != u16::MAX {
+                slot = (slot + 1) & mask;
+            }
+            slots[slot] = at as u16;
+        }
+        Index { mask, slots, entries }
+    }
+
+    /// The first value under this name that `is` accepts.
+    fn get(&self, name: &str, is: impl Fn(&V) -> bool) -> Option<&V> {
+        let mut slot = hash(name) & self.mask;
+        loop {
+            let entry = self.entries.get(usize::from(self.slots[slot]))?;
+            if entry.0 == name && is(&entry.1) {
+                return Some(&entry.1);
+            }
+            slot = (slot + 1) & self.mask;
+        }
+    }
+}
+
+/// Length, first, last and middle bytes: enough to spread a few hundred names.
+fn hash(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let Some((first, last)) = bytes.first().zip(bytes.last()) else { return 0 };
+    let middle = bytes[bytes.len() / 2];
+    let third = bytes[bytes.len() / 3];
+    let late = bytes[bytes.len() * 3 / 4];
+    let mix = u64::from(*first)
+        | u64::from(*last) << 8
+        | u64::from(middle) << 16
+        | u64::from(third) << 24
+        | u64::from(late) << 32
+        | (bytes.len() as u64) << 40;
+    (mix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_can_be_built_and_finds_its_rows() {
+        let plan = Plan::get();
+        for object in &plan.objects {
+            for (at, row) in object.rows.iter().enumerate() {
+                assert!(!row.def.doc.is_empty() && !row.def.source.is_empty(), "{}.{}: undocumented", object.def.name, row.def.key);
+                let ns = plan.ns(row.def.ns);
+                for name in row.def.names {
+                    assert!(object.candidates(name, ns).any(|r| r as usize == at), "{}.{}", object.def.name, row.def.key);
+                }
+                assert!(object.key(row.def.key).contains(&Member::Row(at as u16)));
+            }
+        }
+    }
+
+    #[test]
+    fn object_names_are_unique() {
+        let mut names: Vec<_> = Plan::get().objects.iter().map(|o| o.def.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}
