@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use cloudbridge::stanza::json::{self, Mode, Options};
 use cloudbridge::stanza::{Limits, Stanza, canonical, canonical_exact};
 
-const USAGE: &str = "usage: convert [--reverse | --check] [--lines] [--lenient] [--secrets]   (stanza on stdin)";
+const USAGE: &str =
+    "usage: convert [--reverse | --check] [--lines] [--lenient] [--secrets]   (stanza on stdin)";
 
 #[derive(Default)]
 struct Flags {
@@ -120,7 +121,10 @@ fn check_xml(text: &[u8], mode: Mode) -> Result<(), Box<dyn Error>> {
         let back = json::decode(&out, mode)?;
         let again = Stanza::parse(back.to_xml_string().as_bytes(), &Limits::default())?;
         let same = match whitespace {
-            true => canonical_exact(&stanza) == canonical_exact(&back) && canonical_exact(&back) == canonical_exact(&again),
+            true => {
+                canonical_exact(&stanza) == canonical_exact(&back)
+                    && canonical_exact(&back) == canonical_exact(&again)
+            }
             false => canonical(&stanza) == canonical(&back) && canonical(&back) == canonical(&again),
         };
         if !same {

@@ -132,7 +132,11 @@ mod tests {
     #[test]
     fn every_condition_has_one_way_back_and_every_line_a_known_condition() {
         for condition in CONDITIONS {
-            assert_eq!(TABLE.iter().filter(|l| l.back && l.condition == *condition).count(), 1, "{condition}");
+            assert_eq!(
+                TABLE.iter().filter(|l| l.back && l.condition == *condition).count(),
+                1,
+                "{condition}"
+            );
         }
         for line in TABLE {
             assert!(CONDITIONS.contains(&line.condition), "{}", line.condition);

@@ -48,9 +48,7 @@ fn is_plain(text: &str) -> bool {
     }
     let resource = match bytes.get(at) {
         None => true,
-        Some(b'/') => {
-            at + 1 < bytes.len() && bytes[at + 1..].iter().all(|b| matches!(b, b'!'..=b'~'))
-        }
+        Some(b'/') => at + 1 < bytes.len() && bytes[at + 1..].iter().all(|b| matches!(b, b'!'..=b'~')),
         Some(_) => false,
     };
     let host = &bytes[domain..at];
@@ -81,7 +79,17 @@ mod tests {
         ] {
             check(good).unwrap_or_else(|e| panic!("{good}: {e}"));
         }
-        for bad in ["", "@example.org", "a@", "a@b/", "a@b@c", "a b@example.org", "a@exa mple.org", "a@-.org", "\u{0}"] {
+        for bad in [
+            "",
+            "@example.org",
+            "a@",
+            "a@b/",
+            "a@b@c",
+            "a b@example.org",
+            "a@exa mple.org",
+            "a@-.org",
+            "\u{0}",
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

@@ -262,7 +262,11 @@ impl<'a> Element<'a> {
     /// Its attributes in document order, namespace declarations left out.
     pub fn attrs(&self) -> impl Iterator<Item = Attr<'a>> + use<'a> {
         let stanza = self.stanza;
-        self.attr_entries().iter().map(move |a| Attr { ns: stanza.namespace(a.ns), name: stanza.str(a.name), value: stanza.str(a.value) })
+        self.attr_entries().iter().map(move |a| Attr {
+            ns: stanza.namespace(a.ns),
+            name: stanza.str(a.name),
+            value: stanza.str(a.value),
+        })
     }
 
     /// The value of an attribute without namespace.

@@ -202,7 +202,9 @@ impl Parser<'_> {
                     self.run = None;
                     done = self.scratch.open.is_empty();
                 }
-                Event::Text(text) => self.text(Span { start: behind - text.len() as u32, end: behind }, false)?,
+                Event::Text(text) => {
+                    self.text(Span { start: behind - text.len() as u32, end: behind }, false)?
+                }
                 Event::CData(text) => {
                     let end = behind - 3;
                     self.text(Span { start: end - text.len() as u32, end }, true)?;
@@ -222,7 +224,14 @@ impl Parser<'_> {
     }
 
     /// A start or empty tag, `len` bytes from `start` in the text buffer, angle brackets and slash left out.
-    fn start(&mut self, xml: &str, start: u32, len: usize, done: bool, empty: bool) -> Result<(), StanzaError> {
+    fn start(
+        &mut self,
+        xml: &str,
+        start: u32,
+        len: usize,
+        done: bool,
+        empty: bool,
+    ) -> Result<(), StanzaError> {
         if done {
             return Err(StanzaError::Shape("more than one element"));
         }
@@ -233,7 +242,7 @@ impl Parser<'_> {
             return Err(StanzaError::Limit { limit: "depth", max: depth });
         }
         let from = (start - self.base) as usize;
-        let tag = xml[from..from + len].as_bytes();
+        let tag = &xml.as_bytes()[from..from + len];
         let name_len = tag.iter().position(|b| is_space(*b)).unwrap_or(len);
         let (prefix, local) = self.name(&xml[from..from + name_len], start)?;
 
@@ -310,7 +319,9 @@ impl Parser<'_> {
             let (prefix, local) = self.name(name, start + name_at as u32)?;
             match prefix.map(|p| self.stanza.str(p)) {
                 Some("xmlns") => self.bind(local, value, prefixes)?,
-                Some("xml") => self.push_attr(root, first, AttrEntry { ns: XML_PREFIX_NS, name: local, value })?,
+                Some("xml") => {
+                    self.push_attr(root, first, AttrEntry { ns: XML_PREFIX_NS, name: local, value })?
+                }
                 Some(_) => {
                     let list = if root { &mut self.stanza.root_attrs } else { &mut self.stanza.attrs };
                     prefixed.get_or_insert(list.len());
@@ -348,7 +359,9 @@ impl Parser<'_> {
     /// Splits a qualified name that starts at `start` of the text buffer.
     fn name(&self, name: &str, start: u32) -> Result<(Option<Span>, Span), StanzaError> {
         let whole = Span { start, end: start + name.len() as u32 };
-        if name.bytes().all(|b| PLAIN_NAME[b as usize]) && name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
+        if name.bytes().all(|b| PLAIN_NAME[b as usize])
+            && name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        {
             return Ok((None, whole));
         }
         let (prefix, local) = match name.split_once(':') {
@@ -368,7 +381,11 @@ impl Parser<'_> {
         if list[first..].iter().any(|a| a.ns == attr.ns && self.stanza.str(a.name) == name) {
             return Err(StanzaError::Syntax("an attribute twice"));
         }
-        if root { self.stanza.root_attrs.push(attr) } else { self.stanza.attrs.push(attr) }
+        if root {
+            self.stanza.root_attrs.push(attr)
+        } else {
+            self.stanza.attrs.push(attr)
+        }
         Ok(())
     }
 
@@ -461,7 +478,8 @@ impl Parser<'_> {
             match byte {
                 b'<' => return Err(StanzaError::Syntax("a < in an attribute value")),
                 b'&' => {
-                    let (name, behind) = rest.split_once(';').ok_or(StanzaError::Syntax("a reference without an end"))?;
+                    let (name, behind) =
+                        rest.split_once(';').ok_or(StanzaError::Syntax("a reference without an end"))?;
                     self.stanza.text.push(reference(name)?);
                     rest = behind;
                 }
@@ -545,7 +563,8 @@ impl Parser<'_> {
         if span.end as usize != self.stanza.text.len() {
             let start = self.stanza.text.len() as u32;
             self.stanza.text.extend_from_within(span.start as usize..span.end as usize);
-            self.stanza.entries[run as usize] = Entry::Text(Span { start, end: self.stanza.text.len() as u32 });
+            self.stanza.entries[run as usize] =
+                Entry::Text(Span { start, end: self.stanza.text.len() as u32 });
         }
         true
     }

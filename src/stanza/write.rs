@@ -44,7 +44,9 @@ impl Writer<'_> {
         }
         self.out.extend_from_slice(name.as_bytes());
         let inner = match default {
-            Some(default) if is_xml || ns == default || stanza.namespace(ns) == stanza.namespace(default) => default,
+            Some(default) if is_xml || ns == default || stanza.namespace(ns) == stanza.namespace(default) => {
+                default
+            }
             _ => {
                 self.out.extend_from_slice(b" xmlns=\"");
                 let ns = if default.is_none() { STANZA_NAMESPACES[0] } else { stanza.namespace(ns) };
@@ -132,7 +134,9 @@ fn escape(text: &str, table: &Table, out: &mut Vec<u8>) {
     while at < bytes.len() {
         // Long clean stretches are skipped 16 at a time; every byte to escape is `&`, `<`, `>`, `"` or below a blank.
         while let Some(chunk) = bytes[at..].first_chunk::<16>() {
-            if chunk.iter().fold(false, |odd, b| odd | (*b < b' ') | (*b == b'&') | (*b == b'<') | (*b == b'>') | (*b == b'"')) {
+            if chunk.iter().fold(false, |odd, b| {
+                odd | (*b < b' ') | (*b == b'&') | (*b == b'<') | (*b == b'>') | (*b == b'"')
+            }) {
                 break;
             }
             at += 16;

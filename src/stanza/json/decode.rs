@@ -10,14 +10,14 @@
 use super::super::chars::{self, is_ncname};
 use super::super::parse::DEEPEST;
 use super::super::{
-    AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, StanzaError, XML_NS,
-    XML_PREFIX_NS, jid,
+    AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, StanzaError,
+    XML_NS, XML_PREFIX_NS, jid,
 };
 use super::plan::{Member, Plan, PlanObject, PlanRow};
 use super::table::{ANY, Also, Attr, Many, Shape, Type};
 use super::tape::{Kind, Tape, Token};
 use super::text::{is_decimal, is_int};
-use super::{JsonError, Mode, VERSION};
+use super::{JsonError, MOST_LANGUAGES, Mode, VERSION};
 
 /// A member of an object that becomes one child or several.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,8 @@ struct Pending {
 pub(super) struct Scratch {
     tape: Tape,
     pending: Vec<Pending>,
+    /// Languages that `order` has taken out of their turn (tokens of their keys).
+    done: Vec<u32>,
 }
 
 /// Where (a token), and what is wrong.
@@ -49,6 +51,7 @@ pub(super) fn decode(
     let text = std::str::from_utf8(json).map_err(|_| syntax(json))?;
     scratch.tape.parse(text).map_err(|_| syntax(json))?;
     scratch.pending.clear();
+    scratch.done.clear();
     stanza.clear();
     stanza.text.reserve(json.len());
     let mut decoder = Decoder {
@@ -56,6 +59,7 @@ pub(super) fn decode(
         json: text,
         tape: &scratch.tape,
         pending: &mut scratch.pending,
+        done: &mut scratch.done,
         stanza,
         mode,
         depth: 0,
@@ -88,7 +92,9 @@ fn pointer(tape: &Tape, json: &str, target: u32) -> String {
             let next = tape.tokens[value as usize].next;
             if target < next {
                 let name = match token.kind {
-                    Kind::Object => tape.str(json, tape.tokens[child as usize]).replace('~', "~0").replace('/', "~1"),
+                    Kind::Object => {
+                        tape.str(json, tape.tokens[child as usize]).replace('~', "~0").replace('/', "~1")
+                    }
                     _ => number.to_string(),
                 };
                 path.push('/');
@@ -113,6 +119,7 @@ struct Decoder<'a> {
     json: &'a str,
     tape: &'a Tape,
     pending: &'a mut Vec<Pending>,
+    done: &'a mut Vec<u32>,
     stanza: &'a mut Stanza,
     mode: Mode,
     depth: usize,
@@ -142,7 +149,9 @@ impl<'a> Decoder<'a> {
     fn is_masked(&self, at: u32) -> Result<bool, Wrong> {
         match (self.token(at).kind, self.mode) {
             (Kind::Null, Mode::Lenient) => Ok(true),
-            (Kind::Null, Mode::Strict) => Err((at, "null stands for a masked value, which cannot be restored".to_owned())),
+            (Kind::Null, Mode::Strict) => {
+                Err((at, "null stands for a masked value, which cannot be restored".to_owned()))
+            }
             _ => Ok(false),
         }
     }
@@ -177,7 +186,12 @@ impl<'a> Decoder<'a> {
         let name = self.stanza.intern(name);
         let index = self.stanza.entries.len() as u32;
         let start = self.stanza.attrs.len() as u32;
-        self.stanza.entries.push(Entry::Element { name, ns, attrs: Span { start, end: start }, end: index + 1 });
+        self.stanza.entries.push(Entry::Element {
+            name,
+            ns,
+            attrs: Span { start, end: start },
+            end: index + 1,
+        });
         Ok(index)
     }
 
@@ -306,7 +320,11 @@ impl<'a> Decoder<'a> {
         if twice {
             return Err((at, "the attribute is there twice".to_owned()));
         }
-        if root { self.stanza.root_attrs.push(attr) } else { self.stanza.attrs.push(attr) }
+        if root {
+            self.stanza.root_attrs.push(attr)
+        } else {
+            self.stanza.attrs.push(attr)
+        }
         Ok(())
     }
 
@@ -317,7 +335,7 @@ impl<'a> Decoder<'a> {
         let index = self.open(at, name, ns)?;
         let root = index == 0;
         let first_attr = self.stanza.attrs.len();
-        let base = self.pending.len();
+        let (base, done) = (self.pending.len(), self.done.len());
         let mut order = None;
         let token = self.token(at);
         let mut key_at = at + 1;
@@ -341,10 +359,14 @@ impl<'a> Decoder<'a> {
             }
             seen[bit >> 6] |= 1 << (bit & 63);
             match first {
-                Member::Attr(number) => self.attr(&object.def.attrs[usize::from(number)], value_at, root, first_attr)?,
+                Member::Attr(number) => {
+                    self.attr(&object.def.attrs[usize::from(number)], value_at, root, first_attr)?
+                }
                 Member::Name | Member::Also(_) => {}
                 Member::Version => {
-                    if self.token(value_at).kind != Kind::Number || self.tape.str(self.json, self.token(value_at)) != VERSION {
+                    if self.token(value_at).kind != Kind::Number
+                        || self.tape.str(self.json, self.token(value_at)) != VERSION
+                    {
                         return Err((value_at, format!("expected version {VERSION}")));
                     }
                 }
@@ -369,6 +391,7 @@ impl<'a> Decoder<'a> {
             }
         }
         self.pending.truncate(base);
+        self.done.truncate(done);
         self.close(index);
         Ok(())
     }
@@ -419,12 +442,35 @@ impl<'a> Decoder<'a> {
         let (next, end) = match many {
             Many::One => (value, token.next),
             Many::List if token.kind == Kind::Array => (value + 1, token.next),
-            Many::Langs if token.kind == Kind::Object => (value + 1, token.next),
+            Many::Langs if token.kind == Kind::Object => {
+                self.languages(value)?;
+                (value + 1, token.next)
+            }
             _ if self.is_masked(value)? => (token.next, token.next),
             Many::List => return Err((value, "expected a list".to_owned())),
             Many::Langs => return Err((value, "expected an object from language to text".to_owned())),
         };
         Ok(Pending { key, member, next, end })
+    }
+
+    /// Checks an object from language to text: no language twice, not too many.
+    fn languages(&self, at: u32) -> Result<(), Wrong> {
+        let mut seen: [&str; MOST_LANGUAGES] = [""; MOST_LANGUAGES];
+        let mut count = 0;
+        let mut key_at = at + 1;
+        while key_at < self.token(at).next {
+            let lang = self.tape.str(self.json, self.token(key_at));
+            if count == MOST_LANGUAGES {
+                return Err((at, format!("more than {MOST_LANGUAGES} languages")));
+            }
+            if seen[..count].contains(&lang) {
+                return Err((key_at + 1, "the language is there twice".to_owned()));
+            }
+            seen[count] = lang;
+            count += 1;
+            key_at = self.token(key_at + 1).next;
+        }
+        Ok(())
     }
 
     /// A companion key (`uri` beside `condition`) has no element of its own: it needs the key that it accompanies.
@@ -456,19 +502,45 @@ impl<'a> Decoder<'a> {
         }
         let mut at = order + 1;
         while at < token.next {
-            let key = self.string(at)?;
+            let named = self.string(at)?;
+            let (key, lang) = match named.split_once('/') {
+                None => (named, None),
+                Some((key, lang)) => (key, Some(lang)),
+            };
             let found = (base..self.pending.len())
                 .find(|number| self.tape.str(self.json, self.token(self.pending[*number].key)) == key);
-            match found {
-                Some(number) if self.pending[number].next < self.pending[number].end => {
+            match (found, lang) {
+                (Some(number), Some(lang)) => self.language(object, number, lang, index)?,
+                (Some(number), None) if self.pending[number].next < self.pending[number].end => {
                     self.next_child(object, number, index)?;
                 }
                 // Somebody has taken the value out and left its place: no harm.
-                Some(_) => {}
-                None if object.key(key).is_empty() && !self.is_lenient() => return Err((at, "unknown key".to_owned())),
-                None => {}
+                (Some(_), None) => {}
+                (None, _) if object.key(key).is_empty() && !self.is_lenient() => {
+                    return Err((at, "unknown key".to_owned()));
+                }
+                (None, _) => {}
             }
             at = self.token(at).next;
+        }
+        Ok(())
+    }
+
+    /// Writes the child in this language, out of its turn.
+    fn language(&mut self, object: &PlanObject, number: usize, lang: &str, parent: u32) -> Result<(), Wrong> {
+        let Pending { member, next, end, .. } = self.pending[number];
+        let Member::Row(row) = member else { return Ok(()) };
+        let row = &object.rows[usize::from(row)];
+        let mut key_at = next;
+        while row.def.many == Many::Langs && key_at < end {
+            if self.tape.str(self.json, self.token(key_at)) == lang && !self.done.contains(&key_at) {
+                self.done.push(key_at);
+                if !self.is_masked(key_at + 1)? {
+                    self.row(row, key_at + 1, Some(key_at), parent)?;
+                }
+                break;
+            }
+            key_at = self.token(key_at + 1).next;
         }
         Ok(())
     }
@@ -477,11 +549,15 @@ impl<'a> Decoder<'a> {
     fn next_child(&mut self, object: &PlanObject, number: usize, parent: u32) -> Result<(), Wrong> {
         let Pending { member, next, .. } = self.pending[number];
         let (lang, value) = match member {
-            Member::Row(row) if object.rows[usize::from(row)].def.many == Many::Langs => (Some(next), next + 1),
+            Member::Row(row) if object.rows[usize::from(row)].def.many == Many::Langs => {
+                (Some(next), next + 1)
+            }
             _ => (None, next),
         };
         self.pending[number].next = self.token(value).next;
-        if self.is_masked(value)? {
+        // As JSON data null is null.
+        let is_json = matches!(member, Member::Row(row) if matches!(object.rows[usize::from(row)].def.shape, Shape::Json));
+        if lang.is_some_and(|lang| self.done.contains(&lang)) || (!is_json && self.is_masked(value)?) {
             return Ok(());
         }
         match member {
@@ -561,10 +637,17 @@ impl<'a> Decoder<'a> {
             let name = match object.name_key.is_empty() {
                 true => row.def.names[0],
                 false => {
-                    let default = if object.name_key == "kind" && row.def.names == ["message"] { "message" } else { "" };
+                    let default = if object.name_key == "kind" && row.def.names == ["message"] {
+                        "message"
+                    } else {
+                        ""
+                    };
                     let name = self.object_name(at, object.name_key, default)?;
                     if !row.def.names.contains(&name) {
-                        return Err((at, format!("{}: expected one of {}", object.name_key, row.def.names.join(", "))));
+                        return Err((
+                            at,
+                            format!("{}: expected one of {}", object.name_key, row.def.names.join(", ")),
+                        ));
                     }
                     name
                 }
@@ -669,7 +752,8 @@ impl<'a> Decoder<'a> {
             None
         };
         // The enclosing object: the nearest token before that is one and reaches beyond.
-        let holder = (0..at).rev().find(|o| self.token(*o).kind == Kind::Object && self.token(*o).next > at)?;
+        let holder =
+            (0..at).rev().find(|o| self.token(*o).kind == Kind::Object && self.token(*o).next > at)?;
         found(holder + 1, self.token(holder).next)
     }
 
@@ -678,7 +762,9 @@ impl<'a> Decoder<'a> {
         match self.token(at).kind {
             Kind::Object => self.tree(at, parent, None),
             _ => {
-                let text = self.string(at).map_err(|(at, _)| (at, "expected a string or an object with n".to_owned()))?;
+                let text = self
+                    .string(at)
+                    .map_err(|(at, _)| (at, "expected a string or an object with n".to_owned()))?;
                 let span = self.text(at, text)?;
                 self.push_text(span);
                 Ok(())

@@ -9,11 +9,11 @@
 use super::super::canonical::white_is_insignificant;
 use super::super::chars::is_white;
 use super::super::{Element, Entry, Kind, Node, Stanza};
-use super::Options;
 use super::plan::{NsId, Plan, PlanObject, PlanRow};
 use super::table::{Also, Many, Shape, Type};
 use super::tape::Tape;
 use super::text::{fits, string, value};
+use super::{MOST_LANGUAGES, Options};
 
 /// Which key a child went to: the number of a row, or one of these two.
 const REST: u16 = u16::MAX;
@@ -215,7 +215,7 @@ impl<'a> Encoder<'a> {
             (mixed, seen_keys) = self.drop_white(base);
         }
         self.write_children(element, object, base, mixed);
-        if mixed || (self.options.order && seen_keys > 1) {
+        if mixed || (self.options.order && (seen_keys > 1 || self.has_languages(object, base))) {
             self.order(object, base);
         }
         self.scratch.slots.truncate(base);
@@ -245,6 +245,12 @@ impl<'a> Encoder<'a> {
         (mixed, keys)
     }
 
+    fn has_languages(&self, object: &PlanObject, base: usize) -> bool {
+        let slots = &self.scratch.slots[base..];
+        slots.len() > 1
+            && object.rows.get(usize::from(slots[0].0)).is_some_and(|row| row.def.many == Many::Langs)
+    }
+
     /// The row that takes this child.
     fn choose(&mut self, child: Element<'a>, object: &PlanObject, taken: &Bits, base: usize) -> u16 {
         let ns = self.ns(child);
@@ -265,8 +271,8 @@ impl<'a> Encoder<'a> {
     fn language_is_free(&self, child: Element<'a>, row: u16, base: usize) -> bool {
         let Some(lang) = child.lang() else { return false };
         let mut same_row = self.scratch.slots[base..].iter().filter(|(slot, _)| *slot == row);
-        // More than a few dozen languages are no languages; the bound keeps the comparison cheap.
-        same_row.clone().count() < 64 && same_row.all(|(_, index)| self.element(*index).lang() != Some(lang))
+        same_row.clone().count() < MOST_LANGUAGES
+            && same_row.all(|(_, index)| self.element(*index).lang() != Some(lang))
     }
 
     /// Whether the row's shape can hold this element without losing anything.
@@ -303,7 +309,9 @@ impl<'a> Encoder<'a> {
                         }
                     })
             }
-            Shape::Json => attrs == 0 && sole_text(child).is_some_and(|text| self.scratch.tape.is_one_line_json(text)),
+            Shape::Json => {
+                attrs == 0 && sole_text(child).is_some_and(|text| self.scratch.tape.is_one_line_json(text))
+            }
         }
     }
 
@@ -351,7 +359,9 @@ impl<'a> Encoder<'a> {
                 }
                 TEXT => {
                     self.out.extend_from_slice(&object.text_key);
-                    if let (Entry::Text(span), Some((_, ty))) = (self.stanza.entries[index as usize], object.def.text) {
+                    if let (Entry::Text(span), Some((_, ty))) =
+                        (self.stanza.entries[index as usize], object.def.text)
+                    {
                         self.typed(self.stanza.str(span), ty);
                     }
                 }
@@ -403,16 +413,22 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The key of every child, in document order.
+    /// The key of every child, in document order; `key/language` where the key holds an object by language.
     fn order(&mut self, object: &PlanObject, base: usize) {
         self.out.extend_from_slice(b",\"order\":[");
         for at in base..self.scratch.slots.len() {
             if at > base {
                 self.out.push(b',');
             }
-            let key: &[u8] = match self.scratch.slots[at].0 {
+            let (slot, index) = self.scratch.slots[at];
+            let key: &[u8] = match slot {
                 REST => b",\"rest\":",
                 TEXT => &object.text_key,
+                row if object.rows[usize::from(row)].def.many == Many::Langs => {
+                    let lang = self.element(index).lang().unwrap_or_default();
+                    string(&format!("{}/{lang}", object.rows[usize::from(row)].def.key), self.out);
+                    continue;
+                }
                 row => &object.rows[usize::from(row)].key,
             };
             self.out.extend_from_slice(&key[1..key.len() - 1]);
@@ -434,7 +450,6 @@ impl<'a> Encoder<'a> {
             Shape::Flag => self.out.extend_from_slice(b"true"),
             Shape::Text(ty) => self.typed(sole_text(element).unwrap_or_default(), ty),
             Shape::Attr(name, ty) => self.typed(element.attr(name).unwrap_or_default(), ty),
-            Shape::Json if self.masked => self.out.extend_from_slice(b"null"),
             Shape::Json => self.out.extend_from_slice(sole_text(element).unwrap_or_default().as_bytes()),
             Shape::Object(_) => self.object(element, row.object),
             Shape::Tree => self.tree(element, None),
@@ -477,7 +492,8 @@ impl<'a> Encoder<'a> {
         self.out.extend_from_slice(b"{\"n\":");
         string(element.name(), self.out);
         let (_, ns, _, end) = element.entry();
-        let same = parent_ns.is_some_and(|p| p == ns || self.stanza.namespace(p) == self.stanza.namespace(ns));
+        let same =
+            parent_ns.is_some_and(|p| p == ns || self.stanza.namespace(p) == self.stanza.namespace(ns));
         if !same {
             self.out.extend_from_slice(b",\"ns\":");
             string(element.ns(), self.out);
@@ -547,4 +563,3 @@ fn is_private(field: Element<'_>) -> bool {
 pub(super) fn kind_of(name: &str) -> Option<Kind> {
     [Kind::Message, Kind::Presence, Kind::Iq].into_iter().find(|kind| kind.as_str() == name)
 }
-

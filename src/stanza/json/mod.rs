@@ -20,6 +20,9 @@ use super::{Stanza, StanzaError};
 /// Version of the mapping: what `v` says where a version is written, and part of the schema's id.
 pub const VERSION: &str = "1";
 
+/// More languages of one thing are no languages: further ones stay in `rest`. The bound keeps comparing them cheap.
+const MOST_LANGUAGES: usize = 64;
+
 /// How to encode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {

@@ -146,13 +146,17 @@ impl Builder {
             ("rest", vec![Member::Rest]),
             ("order", vec![Member::Order]),
         ];
-        if def.name_key == "kind" && !def.groups.is_empty() && def.groups.as_ptr() == table::STANZA_ROWS.as_ptr() {
+        if def.name_key == "kind"
+            && !def.groups.is_empty()
+            && def.groups.as_ptr() == table::STANZA_ROWS.as_ptr()
+        {
             keys.push(("v", vec![Member::Version]));
         }
         let mut add = |key: &'static str, member: Member| match keys.iter_mut().find(|(k, _)| *k == key) {
             None => keys.push((key, vec![member])),
             Some((_, list)) => {
-                let rows = matches!(member, Member::Row(_)) && list.iter().all(|m| matches!(m, Member::Row(_)));
+                let rows =
+                    matches!(member, Member::Row(_)) && list.iter().all(|m| matches!(m, Member::Row(_)));
                 assert!(rows, "{}: the key {key} twice", def.name);
                 list.push(member);
             }
@@ -196,7 +200,13 @@ impl Builder {
             Shape::Wrap(inner) => (0, Some(Box::new(self.row(inner)))),
             _ => (0, None),
         };
-        PlanRow { def, key: member_key(def.key), also_key: member_key(also(def).unwrap_or("")), object, inner }
+        PlanRow {
+            def,
+            key: member_key(def.key),
+            also_key: member_key(also(def).unwrap_or("")),
+            object,
+            inner,
+        }
     }
 }
 
@@ -289,10 +299,20 @@ mod tests {
         let plan = Plan::get();
         for object in &plan.objects {
             for (at, row) in object.rows.iter().enumerate() {
-                assert!(!row.def.doc.is_empty() && !row.def.source.is_empty(), "{}.{}: undocumented", object.def.name, row.def.key);
+                assert!(
+                    !row.def.doc.is_empty() && !row.def.source.is_empty(),
+                    "{}.{}: undocumented",
+                    object.def.name,
+                    row.def.key
+                );
                 let ns = plan.ns(row.def.ns);
                 for name in row.def.names {
-                    assert!(object.candidates(name, ns).any(|r| r as usize == at), "{}.{}", object.def.name, row.def.key);
+                    assert!(
+                        object.candidates(name, ns).any(|r| r as usize == at),
+                        "{}.{}",
+                        object.def.name,
+                        row.def.key
+                    );
                 }
                 assert!(object.key(row.def.key).contains(&Member::Row(at as u16)));
             }

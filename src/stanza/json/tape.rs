@@ -70,10 +70,12 @@ impl Tape {
         let token = self.tokens[at as usize];
         let (start, end) = match token.kind {
             Kind::String => (token.start - 1, token.end + 1),
-            Kind::Escaped | Kind::Array | Kind::Object => match self.raws.binary_search_by_key(&at, |raw| raw.0) {
-                Ok(found) => (self.raws[found].1, self.raws[found].2),
-                Err(_) => (token.start, token.end),
-            },
+            Kind::Escaped | Kind::Array | Kind::Object => {
+                match self.raws.binary_search_by_key(&at, |raw| raw.0) {
+                    Ok(found) => (self.raws[found].1, self.raws[found].2),
+                    Err(_) => (token.start, token.end),
+                }
+            }
             _ => (token.start, token.end),
         };
         &json[start as usize..end as usize]
@@ -349,9 +351,38 @@ mod tests {
     #[test]
     fn reads_what_serde_json_reads() {
         for text in [
-            "{}", "[]", "[1,]", "[,1]", "{\"a\":1,}", "{\"a\" : [ ] , \"b\":{}}", "\"\\u00e9\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\ude00\"", "01", "-",
-            "-0", "1.", "1.5e+3", "[1 2]", "{\"a\"}", "{1:2}", "nul", "true false", "\"\u{1}\"", "\"tab\t\"", " [ 1 , 2 ] ", "", "]", "{]", "[}",
-            "\"\\x\"", "[[[[]]]]", "{\"a\":{\"b\":[null,true,false]}}", "{,}", "[\"a\",\"b\"]", "\"0123456789abcdef\\n0123456789abcdef\"",
+            "{}",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "{\"a\":1,}",
+            "{\"a\" : [ ] , \"b\":{}}",
+            "\"\\u00e9\\ud83d\\ude00\"",
+            "\"\\ud83d\"",
+            "\"\\ude00\"",
+            "01",
+            "-",
+            "-0",
+            "1.",
+            "1.5e+3",
+            "[1 2]",
+            "{\"a\"}",
+            "{1:2}",
+            "nul",
+            "true false",
+            "\"\u{1}\"",
+            "\"tab\t\"",
+            " [ 1 , 2 ] ",
+            "",
+            "]",
+            "{]",
+            "[}",
+            "\"\\x\"",
+            "[[[[]]]]",
+            "{\"a\":{\"b\":[null,true,false]}}",
+            "{,}",
+            "[\"a\",\"b\"]",
+            "\"0123456789abcdef\\n0123456789abcdef\"",
         ] {
             assert!(agrees(text), "{text}");
         }

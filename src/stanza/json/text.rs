@@ -131,7 +131,14 @@ mod tests {
 
     #[test]
     fn strings_are_what_serde_json_reads() {
-        for text in ["", "plain", "q\"b\\s/", "tab\tline\ncr\r", "é😀\u{2028}", "0123456789abcdef\"0123456789abcdef\n"] {
+        for text in [
+            "",
+            "plain",
+            "q\"b\\s/",
+            "tab\tline\ncr\r",
+            "é😀\u{2028}",
+            "0123456789abcdef\"0123456789abcdef\n",
+        ] {
             let mut out = Vec::new();
             string(text, &mut out);
             assert_eq!(serde_json::from_slice::<String>(&out).ok().as_deref(), Some(text));

@@ -38,9 +38,8 @@ static FIN: Object = Object::new("archive_fin")
 
 static JID: Row = text("jid", &["jid"], MAM).doc("An address", "XEP-0441");
 
-static PREFS: Object = Object::new("archive_prefs")
-    .attrs(&[attr("default", Enum(&["always", "never", "roster"]))])
-    .rows(&[&[
+static PREFS: Object =
+    Object::new("archive_prefs").attrs(&[attr("default", Enum(&["always", "never", "roster"]))]).rows(&[&[
         super::wrap("always", &["always"], MAM, &JID).doc("Always archived", "XEP-0441"),
         super::wrap("never", &["never"], MAM, &JID).doc("Never archived", "XEP-0441"),
     ]]);

@@ -7,14 +7,15 @@ const DATA: &str = "jabber:x:data";
 const VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
 const MEDIA: &str = "urn:xmpp:media-element";
 
-static OPTION: Object = Object::new("form_option").attrs(&[attr("label", Text)]).rows(&[&[
-    text("value", &["value"], DATA).doc("What is sent when it is chosen", "XEP-0004"),
-]]);
+static OPTION: Object =
+    Object::new("form_option")
+        .attrs(&[attr("label", Text)])
+        .rows(&[&[text("value", &["value"], DATA).doc("What is sent when it is chosen", "XEP-0004")]]);
 
 static URI: Object = Object::new("media_uri").attrs(&[attr("type", Text)]).text("uri");
-static MEDIA_OBJECT: Object = Object::new("media").attrs(&[attr("height", Int), attr("width", Int)]).rows(&[&[
-    object("uris", &["uri"], MEDIA, &URI).list().doc("Where it is, by format", "XEP-0221"),
-]]);
+static MEDIA_OBJECT: Object = Object::new("media")
+    .attrs(&[attr("height", Int), attr("width", Int)])
+    .rows(&[&[object("uris", &["uri"], MEDIA, &URI).list().doc("Where it is, by format", "XEP-0221")]]);
 
 static RANGE: Object = Object::new("validate_range").attrs(&[attr("min", Text), attr("max", Text)]);
 static VALIDATE_OBJECT: Object = Object::new("validate").attrs(&[attr("datatype", Text)]).rows(&[&[
@@ -27,25 +28,28 @@ static VALIDATE_OBJECT: Object = Object::new("validate").attrs(&[attr("datatype"
 
 static FIELD: Object = Object {
     field: true,
-    ..Object::new("form_field")
-        .attrs(&[attr("var", Text), attr("type", Text), attr("label", Text)])
-        .rows(&[&[
+    ..Object::new("form_field").attrs(&[attr("var", Text), attr("type", Text), attr("label", Text)]).rows(&[
+        &[
             text("desc", &["desc"], DATA).doc("A longer explanation", "XEP-0004"),
             flag("required", &["required"], DATA).doc("Must be filled in", "XEP-0004"),
-            text("values", &["value"], DATA).list().doc("Its values; masked when the field is a password", "XEP-0004"),
+            text("values", &["value"], DATA)
+                .list()
+                .doc("Its values; masked when the field is a password", "XEP-0004"),
             object("options", &["option"], DATA, &OPTION).list().doc("What may be chosen", "XEP-0004"),
-            object("media", &["media"], MEDIA, &MEDIA_OBJECT).doc("A picture or sound, such as a CAPTCHA", "XEP-0221"),
-            object("validate", &["validate"], VALIDATE, &VALIDATE_OBJECT).doc("What values are valid", "XEP-0122"),
-        ]])
+            object("media", &["media"], MEDIA, &MEDIA_OBJECT)
+                .doc("A picture or sound, such as a CAPTCHA", "XEP-0221"),
+            object("validate", &["validate"], VALIDATE, &VALIDATE_OBJECT)
+                .doc("What values are valid", "XEP-0122"),
+        ],
+    ])
 };
 static FIELD_ROW: Row = object("fields", &["field"], DATA, &FIELD).list().doc("The fields", "XEP-0004");
 
 static REPORTED: Object = Object::new("form_reported").rows(&[&[FIELD_ROW]]);
 static ITEM: Object = Object::new("form_item").rows(&[&[FIELD_ROW]]);
 
-static FORM_OBJECT: Object = Object::new("form")
-    .attrs(&[attr("type", Enum(&["form", "submit", "cancel", "result"]))])
-    .rows(&[&[
+static FORM_OBJECT: Object =
+    Object::new("form").attrs(&[attr("type", Enum(&["form", "submit", "cancel", "result"]))]).rows(&[&[
         text("title", &["title"], DATA).doc("Its title", "XEP-0004"),
         text("instructions", &["instructions"], DATA).list().doc("What to do, line by line", "XEP-0004"),
         FIELD_ROW,

@@ -37,11 +37,18 @@ static ROSTER_ITEM: Object = Object::new("roster_item")
         attr("ask", Enum(&["subscribe"])),
         attr("approved", Bool),
     ])
-    .rows(&[&[text("groups", &["group"], ROSTER).list().doc("Groups the contact is in", "RFC 6121 2.1.2.6")]]);
+    .rows(&[&[text("groups", &["group"], ROSTER)
+        .list()
+        .doc("Groups the contact is in", "RFC 6121 2.1.2.6")]]);
 
-static ROSTER_OBJECT: Object = Object::new("roster").attrs(&[attr("ver", Text)]).rows(&[&[
-    object("items", &["item"], ROSTER, &ROSTER_ITEM).list().doc("The contacts", "RFC 6121 2.1.2"),
-]]);
+static ROSTER_OBJECT: Object = Object::new("roster").attrs(&[attr("ver", Text)]).rows(&[&[object(
+    "items",
+    &["item"],
+    ROSTER,
+    &ROSTER_ITEM,
+)
+.list()
+.doc("The contacts", "RFC 6121 2.1.2")]]);
 
 static EXCHANGE_ITEM: Object = Object::new("roster_exchange_item")
     .attrs(&[attr("action", Enum(&["add", "delete", "modify"])), attr("jid", Jid), attr("name", Text)])
@@ -164,14 +171,21 @@ static SERVICE: Object = Object::new("extdisco_service")
         attr("action", Text),
     ])
     .rows(&[&[FORM]]);
-static SERVICES: Object = Object::new("extdisco").attrs(&[attr("type", Text)]).rows(&[&[
-    object("services", &["service"], EXTDISCO, &SERVICE).list().doc("Services outside XMPP, such as STUN and TURN", "XEP-0215"),
-]]);
-static CREDENTIALS: Object = Object::new("extdisco_credentials").rows(&[&[
-    object("services", &["service"], EXTDISCO, &SERVICE).list().doc("The services", "XEP-0215"),
-]]);
+static SERVICES: Object = Object::new("extdisco").attrs(&[attr("type", Text)]).rows(&[&[object(
+    "services",
+    &["service"],
+    EXTDISCO,
+    &SERVICE,
+)
+.list()
+.doc("Services outside XMPP, such as STUN and TURN", "XEP-0215")]]);
+static CREDENTIALS: Object =
+    Object::new("extdisco_credentials").rows(&[&[object("services", &["service"], EXTDISCO, &SERVICE)
+        .list()
+        .doc("The services", "XEP-0215")]]);
 
-static NOTE: Object = Object::new("command_note").attrs(&[attr("type", Enum(&["info", "warn", "error"])), LANG]).text("text");
+static NOTE: Object =
+    Object::new("command_note").attrs(&[attr("type", Enum(&["info", "warn", "error"])), LANG]).text("text");
 static ACTIONS: Object =
     Object::new("command_actions").attrs(&[attr("execute", Enum(&["prev", "next", "complete"]))]).rows(&[&[
         flag("prev", &["prev"], COMMANDS).doc("Going back is possible", "XEP-0050"),
@@ -193,14 +207,20 @@ static COMMAND: Object = Object::new("command")
     ]]);
 
 static REPORT: Object = Object::new("report").attrs(&[attr("reason", Text)]).rows(&[&[
-    object("stanza_ids", &["stanza-id"], "urn:xmpp:sid:0", &REPORT_ID).list().doc("The messages reported", "XEP-0377"),
+    object("stanza_ids", &["stanza-id"], "urn:xmpp:sid:0", &REPORT_ID)
+        .list()
+        .doc("The messages reported", "XEP-0377"),
     text("text", &["text"], REPORTING).doc("Words, without a language of their own", "XEP-0377"),
     text("texts", &["text"], REPORTING).langs().doc("The same by language", "XEP-0377"),
 ]]);
 static REPORT_ID: Object = Object::new("report_stanza_id").attrs(&[attr("id", Text), attr("by", Jid)]);
-static BLOCK_ITEM: Object = Object::new("block_item").attrs(&[attr("jid", Jid)]).rows(&[&[
-    object("report", &["report"], REPORTING, &REPORT).doc("Reports the contact at the same time", "XEP-0377"),
-]]);
+static BLOCK_ITEM: Object = Object::new("block_item").attrs(&[attr("jid", Jid)]).rows(&[&[object(
+    "report",
+    &["report"],
+    REPORTING,
+    &REPORT,
+)
+.doc("Reports the contact at the same time", "XEP-0377")]]);
 static BLOCK_ROW: Row = object("item", &["item"], BLOCKING, &BLOCK_ITEM).doc("One address", "XEP-0191");
 
 static UPLOAD_REQUEST: Object = Object::new("upload_request").attrs(&[
@@ -209,9 +229,15 @@ static UPLOAD_REQUEST: Object = Object::new("upload_request").attrs(&[
     attr_as("content_type", "content-type", Text),
 ]);
 static UPLOAD_HEADER: Object = Object::new("upload_header").attrs(&[attr("name", Text)]).text("value");
-static PUT: Object = Object::new("upload_put").attrs(&[attr("url", Text)]).rows(&[&[
-    object("headers", &["header"], UPLOAD, &UPLOAD_HEADER).list().secret().doc("Headers to send; they may hold credentials", "XEP-0363"),
-]]);
+static PUT: Object = Object::new("upload_put").attrs(&[attr("url", Text)]).rows(&[&[object(
+    "headers",
+    &["header"],
+    UPLOAD,
+    &UPLOAD_HEADER,
+)
+.list()
+.secret()
+.doc("Headers to send; they may hold credentials", "XEP-0363")]]);
 static SLOT: Object = Object::new("upload_slot").rows(&[&[
     object("put", &["put"], UPLOAD, &PUT).doc("Where to upload", "XEP-0363"),
     one_attr("get", &["get"], UPLOAD, "url", Text).doc("Where it will be", "XEP-0363"),
@@ -222,14 +248,17 @@ static OOB_OBJECT: Object = Object::new("oob_transfer").attrs(&[attr("sid", Text
     text("desc", &["desc"], OOB).doc("What", "XEP-0066"),
 ]]);
 
-static STAT: Object = Object::new("stat").attrs(&[attr("name", Text), attr("units", Text), attr("value", Text)]).rows(&[&[
-    object("error", &["error"], STATS, &STAT_ERROR).doc("Why there is no value", "XEP-0039"),
-]]);
+static STAT: Object = Object::new("stat")
+    .attrs(&[attr("name", Text), attr("units", Text), attr("value", Text)])
+    .rows(&[&[object("error", &["error"], STATS, &STAT_ERROR).doc("Why there is no value", "XEP-0039")]]);
 static STAT_ERROR: Object = Object::new("stat_error").attrs(&[attr("code", Int)]).text("text");
 static STAT_ROW: Row = object("stat", &["stat"], STATS, &STAT).doc("One figure", "XEP-0039");
 
-static OFFLINE_ITEM: Object =
-    Object::new("offline_item").attrs(&[attr("action", Enum(&["view", "remove"])), attr("jid", Jid), attr("node", Text)]);
+static OFFLINE_ITEM: Object = Object::new("offline_item").attrs(&[
+    attr("action", Enum(&["view", "remove"])),
+    attr("jid", Jid),
+    attr("node", Text),
+]);
 static OFFLINE_OBJECT: Object = Object::new("offline").rows(&[&[
     flag("fetch", &["fetch"], OFFLINE).doc("All of them, please", "XEP-0013"),
     flag("purge", &["purge"], OFFLINE).doc("Remove all", "XEP-0013"),
@@ -273,35 +302,48 @@ static PRIVACY_ITEM: Object = Object::new("privacy_item")
         flag("presence_out", &["presence-out"], PRIVACY).doc("Presences that leave", "XEP-0016"),
         flag("iq", &["iq"], PRIVACY).doc("IQs", "XEP-0016"),
     ]]);
-static PRIVACY_LIST: Object = Object::new("privacy_list").attrs(&[attr("name", Text)]).rows(&[&[
-    object("items", &["item"], PRIVACY, &PRIVACY_ITEM).list().doc("Its rules", "XEP-0016"),
-]]);
+static PRIVACY_LIST: Object = Object::new("privacy_list").attrs(&[attr("name", Text)]).rows(&[&[object(
+    "items",
+    &["item"],
+    PRIVACY,
+    &PRIVACY_ITEM,
+)
+.list()
+.doc("Its rules", "XEP-0016")]]);
 static PRIVACY_NAME: Object = Object::new("privacy_name").attrs(&[attr("name", Text)]);
 static PRIVACY_OBJECT: Object = Object::new("privacy").rows(&[&[
-    object("active", &["active"], PRIVACY, &PRIVACY_NAME).doc("The list in force for this session", "XEP-0016"),
+    object("active", &["active"], PRIVACY, &PRIVACY_NAME)
+        .doc("The list in force for this session", "XEP-0016"),
     object("default", &["default"], PRIVACY, &PRIVACY_NAME).doc("The list for all", "XEP-0016"),
     object("lists", &["list"], PRIVACY, &PRIVACY_LIST).list().doc("The lists", "XEP-0016"),
 ]]);
 
 /// Rows for anything that an IQ carries directly.
 pub static ROWS: &[Row] = &[
-    object("roster", &["query"], ROSTER, &ROSTER_OBJECT).doc("The contact list, or a change to it", "RFC 6121 2"),
+    object("roster", &["query"], ROSTER, &ROSTER_OBJECT)
+        .doc("The contact list, or a change to it", "RFC 6121 2"),
     wrap("roster_exchange", &["x"], EXCHANGE, &EXCHANGE_ROW).doc("Contacts suggested", "XEP-0144"),
-    object("register", &["query"], REGISTER, &REGISTER_OBJECT)
-        .doc("Registration, password change, removal; nothing is required, the password is masked", "XEP-0077"),
+    object("register", &["query"], REGISTER, &REGISTER_OBJECT).doc(
+        "Registration, password change, removal; nothing is required, the password is masked",
+        "XEP-0077",
+    ),
     object("gateway", &["query"], GATEWAY, &GATEWAY_OBJECT).doc("Addresses of a gateway", "XEP-0100"),
     object("search", &["query"], SEARCH, &SEARCH_OBJECT).doc("Finding people", "XEP-0055"),
-    object("auth", &["query"], AUTH, &AUTH_OBJECT).doc("Login of old clients; secrets are masked", "XEP-0078"),
+    object("auth", &["query"], AUTH, &AUTH_OBJECT)
+        .doc("Login of old clients; secrets are masked", "XEP-0078"),
     object("bind", &["bind"], BIND, &BIND_OBJECT).doc("Binds a resource", "RFC 6120 7"),
-    flag("session", &["session"], "urn:ietf:params:xml:ns:xmpp-session").doc("Session of old clients", "RFC 3921 3"),
+    flag("session", &["session"], "urn:ietf:params:xml:ns:xmpp-session")
+        .doc("Session of old clients", "RFC 3921 3"),
     object("version", &["query"], VERSION, &VERSION_OBJECT).doc("Software version", "XEP-0092"),
     flag("ping", &["ping"], "urn:xmpp:ping").doc("Are you there?", "XEP-0199"),
     object("time", &["time"], TIME, &TIME_OBJECT).doc("What time is it?", "XEP-0202"),
-    object("lastactivity", &["query"], "jabber:iq:last", &LAST).doc("Idle time, uptime, or last status", "XEP-0012"),
+    object("lastactivity", &["query"], "jabber:iq:last", &LAST)
+        .doc("Idle time, uptime, or last status", "XEP-0012"),
     object("disco", &["query"], DISCO_INFO, &DISCO).doc("What is it, and what can it do?", "XEP-0030"),
     object("items", &["query"], DISCO_ITEMS, &ITEMS).doc("What belongs to it?", "XEP-0030"),
     object("extdisco", &["services"], EXTDISCO, &SERVICES).doc("Services outside XMPP", "XEP-0215"),
-    object("extdisco_credentials", &["credentials"], EXTDISCO, &CREDENTIALS).doc("Credentials for one of them", "XEP-0215"),
+    object("extdisco_credentials", &["credentials"], EXTDISCO, &CREDENTIALS)
+        .doc("Credentials for one of them", "XEP-0215"),
     object("command", &["command"], COMMANDS, &COMMAND).doc("Ad-hoc commands", "XEP-0050"),
     wrap("blocklist", &["blocklist"], BLOCKING, &BLOCK_ROW).doc("Who is blocked", "XEP-0191"),
     wrap("block", &["block"], BLOCKING, &BLOCK_ROW).doc("Blocks", "XEP-0191"),

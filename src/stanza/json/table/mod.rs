@@ -331,7 +331,8 @@ pub static IQ: Object = Object::new("iq").named("kind").rows(STANZA_ROWS).attrs(
 
 /// A complete stanza inside another (`kind` tells which).
 pub static INNER_STANZA: &[Row] = &[
-    object("stanza", &["message"], CLIENT, &MESSAGE).doc("The stanza itself, mapped like any other", "XEP-0297"),
+    object("stanza", &["message"], CLIENT, &MESSAGE)
+        .doc("The stanza itself, mapped like any other", "XEP-0297"),
     object("stanza", &["presence"], CLIENT, &PRESENCE).doc("The same for a presence", "XEP-0297"),
     object("stanza", &["iq"], CLIENT, &IQ).doc("The same for an IQ", "XEP-0297"),
 ];
@@ -370,9 +371,12 @@ static ERROR: Object = Object::new("error")
         attr("code", Type::Int),
     ])
     .rows(&[&[
-        name_also("condition", CONDITIONS, STANZAS, Also::Text("uri"))
-            .doc("The defined condition; `uri` is the new address that `gone` and `redirect` carry", "RFC 6120 8.3.3"),
-        text("text", &["text"], STANZAS).doc("What a person may read, without a language of its own", "RFC 6120 8.3.2"),
+        name_also("condition", CONDITIONS, STANZAS, Also::Text("uri")).doc(
+            "The defined condition; `uri` is the new address that `gone` and `redirect` carry",
+            "RFC 6120 8.3.3",
+        ),
+        text("text", &["text"], STANZAS)
+            .doc("What a person may read, without a language of its own", "RFC 6120 8.3.2"),
         text("texts", &["text"], STANZAS).langs().doc("The same by language", "RFC 6120 8.3.2"),
         tree("app", &[], ANY).list().doc("Application-specific conditions", "RFC 6120 8.3.4"),
     ]]);

@@ -2,9 +2,7 @@
 
 use super::Type::{Bool, Decimal, Int, Jid, Text, Time};
 use super::iq::BOOKMARKS_ROW;
-use super::{
-    ANY, Also, Attr, LANG, Object, Row, attr, name_also, object, text, tree, typed,
-};
+use super::{ANY, Also, Attr, LANG, Object, Row, attr, name_also, object, text, tree, typed};
 use crate::stanza::json::table::form::FORM;
 
 const GEOLOC: &str = "http://jabber.org/protocol/geoloc";
@@ -48,13 +46,16 @@ static GEOLOC_OBJECT: Object = Object::new("geoloc").attrs(&[LANG]).rows(&[&[
 static GEOLOC_ROW: Row = object("geoloc", &["geoloc"], GEOLOC, &GEOLOC_OBJECT).doc("A place", "XEP-0080");
 
 const TYPE: Attr = attr("type", Text);
-static TEXT: Object = Object::new("atom_text").attrs(&[TYPE, LANG]).text("text").rows(&[&[
-    tree("xhtml", &["div"], XHTML).doc("Formatted text, as a tree", "RFC 4287 3.1.1.3"),
-]]);
-static CONTENT: Object = Object::new("atom_content").attrs(&[TYPE, LANG, attr("src", Text)]).text("text").rows(&[&[
-    tree("xhtml", &["div"], XHTML).doc("Formatted text, as a tree", "RFC 4287 4.1.3"),
-    tree("xml", &[], ANY).doc("Other XML, as a tree", "RFC 4287 4.1.3"),
-]]);
+static TEXT: Object =
+    Object::new("atom_text")
+        .attrs(&[TYPE, LANG])
+        .text("text")
+        .rows(&[&[tree("xhtml", &["div"], XHTML).doc("Formatted text, as a tree", "RFC 4287 3.1.1.3")]]);
+static CONTENT: Object =
+    Object::new("atom_content").attrs(&[TYPE, LANG, attr("src", Text)]).text("text").rows(&[&[
+        tree("xhtml", &["div"], XHTML).doc("Formatted text, as a tree", "RFC 4287 4.1.3"),
+        tree("xml", &[], ANY).doc("Other XML, as a tree", "RFC 4287 4.1.3"),
+    ]]);
 static PERSON: Object = Object::new("atom_person").rows(&[&[
     text("name", &["name"], ATOM).doc("Name", "RFC 4287 3.2"),
     text("uri", &["uri"], ATOM).doc("Address; with XMPP an xmpp: URI", "RFC 4287 3.2, XEP-0277"),
@@ -71,7 +72,8 @@ static LINK: Object = Object::new("atom_link").attrs(&[
     attr("length", Int),
     attr("ref", Text),
 ]);
-static GENERATOR: Object = Object::new("atom_generator").attrs(&[attr("uri", Text), attr("version", Text)]).text("name");
+static GENERATOR: Object =
+    Object::new("atom_generator").attrs(&[attr("uri", Text), attr("version", Text)]).text("name");
 static IN_REPLY_TO: Object = Object::new("atom_in_reply_to").attrs(&[
     attr("ref", Text),
     attr("href", Text),
@@ -83,17 +85,25 @@ static ENTRY: Object = Object::new("entry").attrs(&[LANG]).rows(&[&[
     text("id", &["id"], ATOM).doc("Its id", "RFC 4287 4.2.6"),
     typed("published", &["published"], ATOM, Time).doc("When it was published", "RFC 4287 4.2.9"),
     typed("updated", &["updated"], ATOM, Time).doc("When it was last changed", "RFC 4287 4.2.15"),
-    object("title", &["title"], ATOM, &TEXT).list().doc("The text, or its title", "RFC 4287 4.2.14, XEP-0277"),
-    object("content", &["content"], ATOM, &CONTENT).list().doc("The text in full, by format", "RFC 4287 4.1.3, XEP-0277"),
+    object("title", &["title"], ATOM, &TEXT)
+        .list()
+        .doc("The text, or its title", "RFC 4287 4.2.14, XEP-0277"),
+    object("content", &["content"], ATOM, &CONTENT)
+        .list()
+        .doc("The text in full, by format", "RFC 4287 4.1.3, XEP-0277"),
     object("summary", &["summary"], ATOM, &TEXT).list().doc("A summary", "RFC 4287 4.2.13"),
     object("authors", &["author"], ATOM, &PERSON).list().doc("Who wrote it", "RFC 4287 4.2.1"),
     object("contributors", &["contributor"], ATOM, &PERSON).list().doc("Who helped", "RFC 4287 4.2.3"),
-    object("links", &["link"], ATOM, &LINK).list().doc("Itself elsewhere, pictures, comments", "RFC 4287 4.2.7, XEP-0277"),
+    object("links", &["link"], ATOM, &LINK)
+        .list()
+        .doc("Itself elsewhere, pictures, comments", "RFC 4287 4.2.7, XEP-0277"),
     object("categories", &["category"], ATOM, &CATEGORY).list().doc("Tags", "RFC 4287 4.2.2"),
     object("generator", &["generator"], ATOM, &GENERATOR).doc("The program", "RFC 4287 4.2.4"),
     object("rights", &["rights"], ATOM, &TEXT).doc("Licence", "RFC 4287 4.2.10"),
     tree("source", &["source"], ATOM).doc("The feed from which it was copied, as a tree", "RFC 4287 4.2.11"),
-    object("in_reply_to", &["in-reply-to"], THREADING, &IN_REPLY_TO).list().doc("What it answers", "RFC 4685"),
+    object("in_reply_to", &["in-reply-to"], THREADING, &IN_REPLY_TO)
+        .list()
+        .doc("What it answers", "RFC 4685"),
     GEOLOC_ROW,
 ]]);
 
@@ -125,36 +135,41 @@ static AVATAR_INFO: Object = Object::new("avatar_info").attrs(&[
     attr("url", Text),
 ]);
 static AVATAR_OBJECT: Object = Object::new("avatar_metadata").rows(&[&[
-    object("info", &["info"], AVATAR, &AVATAR_INFO).list().doc("The picture by format; none = switched off", "XEP-0084"),
+    object("info", &["info"], AVATAR, &AVATAR_INFO)
+        .list()
+        .doc("The picture by format; none = switched off", "XEP-0084"),
     tree("pointer", &["pointer"], AVATAR).list().doc("Pictures elsewhere, as trees", "XEP-0084"),
 ]]);
 
-static CONFERENCE: Object = Object::new("conference")
-    .attrs(&[attr("name", Text), attr("autojoin", Bool)])
-    .rows(&[&[
+static CONFERENCE: Object =
+    Object::new("conference").attrs(&[attr("name", Text), attr("autojoin", Bool)]).rows(&[&[
         text("nick", &["nick"], BOOKMARKS2).doc("Nickname there", "XEP-0402"),
         text("password", &["password"], BOOKMARKS2).secret().doc("Password of the room", "XEP-0402"),
-        tree("extensions", &["extensions"], BOOKMARKS2).doc("What clients keep with it, as a tree", "XEP-0402"),
+        tree("extensions", &["extensions"], BOOKMARKS2)
+            .doc("What clients keep with it, as a tree", "XEP-0402"),
     ]]);
 
 static DEVICE: Object = Object::new("device").attrs(&[attr("id", Int), attr("label", Text)]);
-static DEVICE_LIST: Object = Object::new("axolotl_devices").rows(&[&[
-    object("devices", &["device"], DEVICES, &DEVICE).list().doc("Device numbers", "XEP-0384 0.3"),
-]]);
-static OMEMO_DEVICES: Object = Object::new("omemo_devices").rows(&[&[
-    object("devices", &["device"], OMEMO, &DEVICE).list().doc("Device numbers", "XEP-0384"),
-]]);
+static DEVICE_LIST: Object =
+    Object::new("axolotl_devices").rows(&[&[object("devices", &["device"], DEVICES, &DEVICE)
+        .list()
+        .doc("Device numbers", "XEP-0384 0.3")]]);
+static OMEMO_DEVICES: Object =
+    Object::new("omemo_devices")
+        .rows(&[&[object("devices", &["device"], OMEMO, &DEVICE).list().doc("Device numbers", "XEP-0384")]]);
 
 static ADDRESSABLE: Object = Object::new("reachability_address").attrs(&[attr("uri", Text)]);
-static REACH: Object = Object::new("reach").rows(&[&[
-    object("addresses", &["addr"], "urn:xmpp:reach:0", &ADDRESSABLE).list().doc("The addresses", "XEP-0152"),
-]]);
+static REACH: Object =
+    Object::new("reach").rows(&[&[object("addresses", &["addr"], "urn:xmpp:reach:0", &ADDRESSABLE)
+        .list()
+        .doc("The addresses", "XEP-0152")]]);
 
 static NOTIFICATION: Object = Object::new("push_notification").rows(&[&[FORM]]);
 
-static DISPLAYED: Object = Object::new("displayed").rows(&[&[
-    object("stanza_id", &["stanza-id"], "urn:xmpp:sid:0", &DISPLAYED_ID).doc("Up to here", "XEP-0490"),
-]]);
+static DISPLAYED: Object =
+    Object::new("displayed")
+        .rows(&[&[object("stanza_id", &["stanza-id"], "urn:xmpp:sid:0", &DISPLAYED_ID)
+            .doc("Up to here", "XEP-0490")]]);
 static DISPLAYED_ID: Object = Object::new("displayed_id").attrs(&[attr("id", Text), attr("by", Jid)]);
 
 /// Rows for payloads, in pubsub items and directly in stanzas.
@@ -172,14 +187,17 @@ pub static ROWS: &[Row] = &[
     object("reach", &["reach"], "urn:xmpp:reach:0", &REACH).doc("Other ways to reach somebody", "XEP-0152"),
     object("axolotl_devices", &["list"], DEVICES, &DEVICE_LIST).doc("Devices for OMEMO", "XEP-0384 0.3"),
     object("omemo_devices", &["devices"], OMEMO, &OMEMO_DEVICES).doc("Devices for OMEMO 2", "XEP-0384"),
-    object("displayed", &["displayed"], "urn:xmpp:mds:displayed:0", &DISPLAYED).doc("Read on another device up to here", "XEP-0490"),
-    object("push_notification", &["notification"], PUSH, &NOTIFICATION).doc("What a push service gets", "XEP-0357"),
+    object("displayed", &["displayed"], "urn:xmpp:mds:displayed:0", &DISPLAYED)
+        .doc("Read on another device up to here", "XEP-0490"),
+    object("push_notification", &["notification"], PUSH, &NOTIFICATION)
+        .doc("What a push service gets", "XEP-0357"),
 ];
 const PUSH: &str = "urn:xmpp:push:0";
 
 /// Rows for payloads that stand elsewhere under another meaning when they are directly in a stanza.
 pub static ONLY_ITEMS: &[Row] = &[
     super::json("json", &["json"], "urn:xmpp:json:0").doc("JSON, byte for byte", "XEP-0335"),
-    text("json_text", &["json"], "urn:xmpp:json:0").doc("The same as text, when it is not JSON or is spread over lines", "XEP-0335"),
+    text("json_text", &["json"], "urn:xmpp:json:0")
+        .doc("The same as text, when it is not JSON or is spread over lines", "XEP-0335"),
     super::vcard::VCARD,
 ];
