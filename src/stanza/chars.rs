@@ -1,5 +1,25 @@
 //! Which characters and names XML 1.0 has. Fast on what stanzas are made of, exact on the rest.
 
+/// Whether two short strings are equal. Names differ in length or in one of the first bytes; a call of `memcmp` costs more than finding that out.
+#[inline]
+pub(super) fn same(a: &str, b: &str) -> bool {
+    same_bytes(a.as_bytes(), b.as_bytes())
+}
+
+/// The same for bytes.
+#[inline]
+pub(super) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(x), Some(y)) => {
+            x == y && a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(x, y)| x == y)
+        }
+        _ => a.iter().zip(b).all(|(x, y)| x == y),
+    }
+}
+
 /// XML 1.0 production 2 (`Char`).
 fn is_xml_char(char: char) -> bool {
     matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')

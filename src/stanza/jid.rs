@@ -15,48 +15,50 @@ pub fn check(text: &str) -> Result<(), Error> {
     }
 }
 
-/// A narrow subset that needs no tables: lower-case ASCII `local@domain/resource`, the domain with a letter-only last label of up to 63 characters, so
-/// neither IDNA nor PRECIS has anything to say about it. Everything else is for the crate; a test shows that whatever passes here passes there.
+/// A narrow subset that needs no tables: ASCII `local@domain/resource`, the domain of letters and digits with a last label of letters only, so neither
+/// IDNA nor PRECIS has anything to say about it. Everything else is for the crate; a test shows that whatever passes here passes there.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    if bytes.len() > 250 {
-        return false;
+    let mut at = local(bytes);
+    if bytes.get(at) == Some(&b'@') && at > 0 {
+        at += 1;
+    } else {
+        at = 0;
     }
-    let mut at = 0;
-    let mut domain = 0;
-    let mut label = 0;
-    let mut letters = true;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'a'..=b'z' => label += 1,
-            b'0'..=b'9' | b'-' | b'_' => {
+    let Some(end) = host(bytes, at) else { return false };
+    let resource = match bytes.get(end) {
+        None => true,
+        Some(b'/') => {
+            end + 1 < bytes.len()
+                && bytes[end + 1..].iter().fold(true, |all, b| all & matches!(b, b' '..=b'~'))
+        }
+        Some(_) => false,
+    };
+    resource && bytes.len() <= 250
+}
+
+/// How many bytes could be a local part.
+fn local(bytes: &[u8]) -> usize {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    bytes.iter().position(|b| !plain(b)).unwrap_or(bytes.len())
+}
+
+/// The end of the host name at `at`, if it is a plain one.
+fn host(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let (mut label, mut letters) = (0, true);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => label += 1,
+            b'0'..=b'9' => {
                 label += 1;
                 letters = false;
             }
-            b'.' if label > 0 => {
-                label = 0;
-                letters = true;
-            }
-            b'@' if domain == 0 && at > 0 => {
-                domain = at + 1;
-                label = 0;
-                letters = true;
-            }
+            b'.' if (1..=63).contains(&label) => (label, letters) = (0, true),
             _ => break,
         }
         at += 1;
     }
-    let resource = match bytes.get(at) {
-        None => true,
-        Some(b'/') => at + 1 < bytes.len() && bytes[at + 1..].iter().all(|b| matches!(b, b'!'..=b'~')),
-        Some(_) => false,
-    };
-    let host = &bytes[domain..at];
-    resource
-        && letters
-        && (1..=63).contains(&label)
-        && host.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.'))
-        && host.split(|b| *b == b'.').all(|label| (1..=63).contains(&label.len()))
+    (letters && (1..=63).contains(&label)).then_some(at)
 }
 
 #[cfg(test)]
@@ -95,9 +97,9 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4096, ..ProptestConfig::default() })]
         #[test]
-        fn the_short_cut_never_accepts_more(text in "[a-z0-9._@/!-]{0,12}(@[a-z0-9.-]{0,12})?(/[ -~]{0,8})?") {
+        fn the_short_cut_never_accepts_more(text in "[a-zA-Z0-9._@/!-]{0,12}(@[a-zA-Z0-9.-]{0,12})?(/[ -~]{0,8})?") {
             if is_plain(&text) {
                 prop_assert!(Jid::new(&text).is_ok(), "{text}");
             }

@@ -134,8 +134,14 @@ pub struct Attr<'a> {
 }
 
 impl Stanza {
+    #[inline]
     fn str(&self, span: Span) -> &str {
         &self.text[span.start as usize..span.end as usize]
+    }
+
+    #[inline]
+    fn bytes(&self, span: Span) -> &[u8] {
+        &self.text.as_bytes()[span.start as usize..span.end as usize]
     }
 
     fn clear(&mut self) {
@@ -147,6 +153,7 @@ impl Stanza {
         self.namespaces.extend_from_slice(&FIRST_NAMESPACES);
     }
 
+    #[inline]
     fn namespace(&self, index: NsIndex) -> &str {
         match self.namespaces[index as usize] {
             Namespace::Fixed(ns) => ns,
@@ -226,6 +233,7 @@ impl Stanza {
 }
 
 impl<'a> Element<'a> {
+    #[inline]
     fn entry(&self) -> (Span, NsIndex, Span, u32) {
         match self.stanza.entries[self.index as usize] {
             Entry::Element { name, ns, attrs, end } => (name, ns, attrs, end),
@@ -233,6 +241,7 @@ impl<'a> Element<'a> {
         }
     }
 
+    #[inline]
     fn attr_entries(&self) -> &'a [AttrEntry] {
         let span = self.entry().2;
         match self.index {
@@ -243,12 +252,14 @@ impl<'a> Element<'a> {
 
     /// Local name.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &'a str {
         self.stanza.str(self.entry().0)
     }
 
     /// Namespace; the three stanza namespaces all read as `jabber:client`.
     #[must_use]
+    #[inline]
     pub fn ns(&self) -> &'a str {
         self.stanza.namespace(self.entry().1)
     }
@@ -271,8 +282,12 @@ impl<'a> Element<'a> {
 
     /// The value of an attribute without namespace.
     #[must_use]
+    #[inline]
     pub fn attr(&self, name: &str) -> Option<&'a str> {
-        self.attrs().find(|a| a.ns.is_empty() && a.name == name).map(|a| a.value)
+        let stanza = self.stanza;
+        let found =
+            self.attr_entries().iter().find(|a| a.ns == NO_NS && chars::same(stanza.str(a.name), name));
+        found.map(|a| stanza.str(a.value))
     }
 
     /// The value of `xml:lang` on this very element.

@@ -9,7 +9,7 @@
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::chars::{self, is_ncname};
+use super::chars::{self, is_ncname, same, same_bytes};
 use super::{
     AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, XML_NS,
     XML_PREFIX_NS,
@@ -191,7 +191,7 @@ impl Parser<'_> {
                 }
                 Event::End(tag) => {
                     let open = self.scratch.open.pop().ok_or(StanzaError::Syntax("an end tag too many"))?;
-                    if tag.name().as_ref() != self.stanza.str(open.name) {
+                    if !same_bytes(tag.name().as_ref().as_bytes(), self.stanza.bytes(open.name)) {
                         return Err(StanzaError::Syntax("an end tag does not match its start tag"));
                     }
                     let end_of = self.stanza.entries.len() as u32;
@@ -243,8 +243,15 @@ impl Parser<'_> {
         }
         let from = (start - self.base) as usize;
         let tag = &xml.as_bytes()[from..from + len];
-        let name_len = tag.iter().position(|b| is_space(*b)).unwrap_or(len);
-        let (prefix, local) = self.name(&xml[from..from + name_len], start)?;
+        let plain = plain_name(tag, 0);
+        let (name_len, prefix, local) = match tag.get(plain) {
+            None | Some(b' ') if plain > 0 => (plain, None, Span { start, end: start + plain as u32 }),
+            _ => {
+                let name_len = tag.iter().position(|b| is_space(*b)).unwrap_or(len);
+                let (prefix, local) = self.name(&xml[from..from + name_len], start)?;
+                (name_len, prefix, local)
+            }
+        };
 
         let outer = self.scratch.open.last().map_or(NO_NS, |open| open.default_ns);
         let prefixes = self.scratch.prefixes.len() as u32;
@@ -255,11 +262,9 @@ impl Parser<'_> {
         let mut prefixed: Option<usize> = None;
         let mut count = 0;
         let mut at = name_len;
-        loop {
+        while at < len {
             let gap = at;
-            while at < len && is_space(tag[at]) {
-                at += 1;
-            }
+            at = spaces(tag, at);
             if at == len {
                 break;
             }
@@ -271,28 +276,33 @@ impl Parser<'_> {
                 return Err(StanzaError::Limit { limit: "attributes", max: self.limits.attributes });
             }
             let name_at = at;
+            at = plain_name(tag, at);
+            let is_plain = at > name_at && tag.get(at) == Some(&b'=');
             while at < len && !is_space(tag[at]) && tag[at] != b'=' {
                 at += 1;
             }
-            let name = &xml[from + name_at..from + at];
-            while at < len && is_space(tag[at]) {
-                at += 1;
+            let name_end = at;
+            if tag.get(at) != Some(&b'=') {
+                at = spaces(tag, at);
             }
-            if at == len || tag[at] != b'=' {
+            if tag.get(at) != Some(&b'=') {
                 return Err(StanzaError::Syntax("an attribute without a value"));
             }
-            at += 1;
-            while at < len && is_space(tag[at]) {
-                at += 1;
-            }
+            at = spaces(tag, at + 1);
             let quote = match tag.get(at) {
-                Some(b'"') => b'"',
-                Some(b'\'') => b'\'',
+                Some(quote @ (b'"' | b'\'')) => *quote,
                 _ => return Err(StanzaError::Syntax("an attribute value without quotes")),
             };
             at += 1;
             let value_at = at;
             let mut odd = false;
+            while let Some(chunk) = tag[at..].first_chunk::<16>() {
+                let stop = |b: &u8| (*b < b' ') | (*b == quote) | (*b == b'&') | (*b == b'<') | (*b == 0xEF);
+                if chunk.iter().fold(false, |any, b| any | stop(b)) {
+                    break;
+                }
+                at += 16;
+            }
             loop {
                 match tag.get(at) {
                     Some(b) if *b == quote => break,
@@ -301,14 +311,13 @@ impl Parser<'_> {
                 }
                 at += 1;
             }
-            let raw = &xml[from + value_at..from + at];
             let value = match odd {
                 false => Span { start: start + value_at as u32, end: start + at as u32 },
-                true => self.value(raw)?,
+                true => self.value(&xml[from + value_at..from + at])?,
             };
             at += 1;
 
-            if name == "xmlns" {
+            if same_bytes(&tag[name_at..name_end], b"xmlns") {
                 default_ns = self.declared(value, false)?;
                 if self.duplicate_default(prefixes) {
                     return Err(StanzaError::Syntax("an attribute twice"));
@@ -316,17 +325,22 @@ impl Parser<'_> {
                 self.scratch.prefixes.push((Span::default(), default_ns));
                 continue;
             }
-            let (prefix, local) = self.name(name, start + name_at as u32)?;
+            let name = Span { start: start + name_at as u32, end: start + name_end as u32 };
+            if is_plain {
+                self.push_attr(root, first, AttrEntry { ns: NO_NS, name, value })?;
+                continue;
+            }
+            let (prefix, local) = self.name(&xml[from + name_at..from + name_end], name.start)?;
             match prefix.map(|p| self.stanza.str(p)) {
                 Some("xmlns") => self.bind(local, value, prefixes)?,
                 Some("xml") => {
-                    self.push_attr(root, first, AttrEntry { ns: XML_PREFIX_NS, name: local, value })?
+                    self.push_attr(root, first, AttrEntry { ns: XML_PREFIX_NS, name: local, value })?;
                 }
                 Some(_) => {
                     let list = if root { &mut self.stanza.root_attrs } else { &mut self.stanza.attrs };
                     prefixed.get_or_insert(list.len());
                     // Until it is resolved, `ns` holds where the name with its prefix starts.
-                    list.push(AttrEntry { ns: UNRESOLVED | (start + name_at as u32), name: local, value });
+                    list.push(AttrEntry { ns: UNRESOLVED | name.start, name: local, value });
                 }
                 None => self.push_attr(root, first, AttrEntry { ns: NO_NS, name: local, value })?,
             }
@@ -359,11 +373,6 @@ impl Parser<'_> {
     /// Splits a qualified name that starts at `start` of the text buffer.
     fn name(&self, name: &str, start: u32) -> Result<(Option<Span>, Span), StanzaError> {
         let whole = Span { start, end: start + name.len() as u32 };
-        if name.bytes().all(|b| PLAIN_NAME[b as usize])
-            && name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
-        {
-            return Ok((None, whole));
-        }
         let (prefix, local) = match name.split_once(':') {
             None => (None, name),
             Some((prefix, local)) => (Some(prefix), local),
@@ -375,10 +384,11 @@ impl Parser<'_> {
         Ok((prefix.map(|p| Span { start, end: start + p.len() as u32 }), local))
     }
 
+    #[inline]
     fn push_attr(&mut self, root: bool, first: usize, attr: AttrEntry) -> Result<(), StanzaError> {
         let list = if root { &self.stanza.root_attrs } else { &self.stanza.attrs };
-        let name = self.stanza.str(attr.name);
-        if list[first..].iter().any(|a| a.ns == attr.ns && self.stanza.str(a.name) == name) {
+        let name = self.stanza.bytes(attr.name);
+        if list[first..].iter().any(|a| a.ns == attr.ns && same_bytes(self.stanza.bytes(a.name), name)) {
             return Err(StanzaError::Syntax("an attribute twice"));
         }
         if root {
@@ -446,21 +456,24 @@ impl Parser<'_> {
     }
 
     /// The index of a namespace that was declared just now.
+    #[inline]
     fn declared(&mut self, value: Span, is_xml: bool) -> Result<NsIndex, StanzaError> {
         let uri = self.stanza.str(value);
-        if (uri == XML_NS) != is_xml || uri == XMLNS_NS {
+        if same(uri, XML_NS) != is_xml || same(uri, XMLNS_NS) {
             return Err(StanzaError::Syntax("a reserved namespace or prefix"));
         }
         if uri.is_empty() {
             return Ok(NO_NS);
         }
-        if STANZA_NAMESPACES.contains(&uri) {
+        if STANZA_NAMESPACES.iter().any(|ns| same(ns, uri)) {
             return Ok(CLIENT_NS);
         }
         // Only the last few are compared, so that many declarations stay cheap; the same namespace twice in the list does no harm.
         let list = &self.stanza.namespaces;
         let oldest = list.len().saturating_sub(16);
-        if let Some(at) = (oldest..list.len()).rev().find(|at| self.stanza.namespace(*at as NsIndex) == uri) {
+        if let Some(at) =
+            (oldest..list.len()).rev().find(|at| same(self.stanza.namespace(*at as NsIndex), uri))
+        {
             return Ok(at as NsIndex);
         }
         self.stanza.namespaces.push(Namespace::Span(value));
@@ -500,6 +513,7 @@ impl Parser<'_> {
     }
 
     /// Character data as it stands in the input.
+    #[inline]
     fn text(&mut self, span: Span, cdata: bool) -> Result<(), StanzaError> {
         let text = self.stanza.str(span);
         if self.scratch.open.is_empty() {
@@ -577,6 +591,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline]
     fn count_child(&mut self) -> Result<(), StanzaError> {
         if let Some(open) = self.scratch.open.last_mut() {
             open.children += 1;
@@ -594,6 +609,27 @@ const UNRESOLVED: NsIndex = 1 << 31;
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The index behind the white space at `at`.
+#[inline]
+fn spaces(tag: &[u8], mut at: usize) -> usize {
+    while at < tag.len() && is_space(tag[at]) {
+        at += 1;
+    }
+    at
+}
+
+/// The index behind the letters, digits, `-` and `_` at `at`, provided that they begin like a name.
+#[inline]
+fn plain_name(tag: &[u8], at: usize) -> usize {
+    let mut end = at;
+    if tag.get(at).is_some_and(|b| b.is_ascii_alphabetic()) {
+        while end < tag.len() && PLAIN_NAME[tag[end] as usize] {
+            end += 1;
+        }
+    }
+    end
 }
 
 /// Bytes that make an attribute value more than a copy: references, `<`, white space, control characters, and where U+FFFE begins.

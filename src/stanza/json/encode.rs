@@ -7,8 +7,8 @@
 //! So nothing can be lost by forgetting: what no row takes is in `a` or `rest`, by construction.
 
 use super::super::canonical::white_is_insignificant;
-use super::super::chars::is_white;
-use super::super::{Element, Entry, Kind, Node, Stanza};
+use super::super::chars::{is_white, same};
+use super::super::{AttrEntry, Element, Entry, FIRST_NAMESPACES, Kind, NO_NS, Node, Stanza, XML_PREFIX_NS};
 use super::plan::{NsId, Plan, PlanObject, PlanRow};
 use super::table::{Also, Many, Shape, Type};
 use super::tape::Tape;
@@ -34,8 +34,10 @@ pub(super) fn encode(stanza: &Stanza, options: Options, scratch: &mut Scratch, o
     let plan = Plan::get();
     scratch.slots.clear();
     scratch.namespaces.clear();
-    let namespaces = (0..stanza.namespaces.len()).map(|at| plan.ns(stanza.namespace(at as u32)));
-    scratch.namespaces.extend(namespaces);
+    // The first three are always the same.
+    scratch.namespaces.extend([0, plan.client, 0]);
+    let others = FIRST_NAMESPACES.len()..stanza.namespaces.len();
+    scratch.namespaces.extend(others.map(|at| plan.ns(stanza.namespace(at as u32))));
     out.reserve(stanza.text.len());
     let mut encoder = Encoder { stanza, plan, options, scratch, out, masked: false };
     encoder.object(stanza.root(), plan.stanza(stanza.kind()));
@@ -65,15 +67,18 @@ impl Bits {
 }
 
 impl<'a> Encoder<'a> {
+    #[inline]
     fn element(&self, index: u32) -> Element<'a> {
         Element { stanza: self.stanza, index }
     }
 
+    #[inline]
     fn ns(&self, element: Element<'_>) -> NsId {
         self.scratch.namespaces[element.entry().1 as usize]
     }
 
     /// Closes an object whose members were all written with a comma before them, the first one at `start`.
+    #[inline]
     fn close(&mut self, start: usize) {
         match self.out.get_mut(start) {
             Some(comma) => *comma = b'{',
@@ -99,43 +104,58 @@ impl<'a> Encoder<'a> {
         self.close(start);
     }
 
+    /// Number of the object's attribute that this one is, if its value fits there.
+    #[inline]
+    fn known(&self, attr: &AttrEntry, object: &PlanObject) -> Option<usize> {
+        if attr.ns != NO_NS && attr.ns != XML_PREFIX_NS {
+            return None;
+        }
+        let name = self.stanza.str(attr.name);
+        object.def.attrs.iter().position(|a| same(a.name, name) && a.ns.is_empty() == (attr.ns == NO_NS))
+    }
+
     fn attributes(&mut self, element: Element<'a>, object: &PlanObject) {
         let mut written = 0u64;
         let mut others = 0;
-        for attr in element.attrs() {
-            let known = object.def.attrs.iter().position(|a| a.name == attr.name && a.ns == attr.ns);
-            match known {
-                Some(at) if object.def.attrs[at].takes(attr.value) => {
+        let entries = element.attr_entries();
+        for attr in entries {
+            let Some(at) = self.known(attr, object) else {
+                others += 1;
+                continue;
+            };
+            let (def, text) = (&object.def.attrs[at], self.stanza.str(attr.value));
+            if def.takes(text) {
+                written |= 1 << at;
+                self.out.extend_from_slice(&object.attr_keys[at]);
+                if def.secret && !self.options.secrets {
+                    self.out.extend_from_slice(b"null");
+                } else {
+                    self.typed(text, def.ty);
+                }
+            } else {
+                others += 1;
+                if text != def.default {
                     written |= 1 << at;
-                    self.out.extend_from_slice(&object.attr_keys[at]);
-                    if self.masked || (object.def.attrs[at].secret && !self.options.secrets) {
-                        self.out.extend_from_slice(b"null");
-                    } else {
-                        value(attr.value, object.def.attrs[at].ty, self.out);
-                    }
                 }
-                Some(at) => {
-                    others += 1;
-                    if attr.value != object.def.attrs[at].default {
-                        written |= 1 << at;
-                    }
-                }
-                None => others += 1,
             }
         }
-        for (at, attr) in object.def.attrs.iter().enumerate() {
-            if !attr.default.is_empty() && written & (1 << at) == 0 {
-                self.out.extend_from_slice(&object.attr_keys[at]);
-                string(attr.default, self.out);
+        if object.has_defaults {
+            for (at, attr) in object.def.attrs.iter().enumerate() {
+                if !attr.default.is_empty() && written & (1 << at) == 0 {
+                    self.out.extend_from_slice(&object.attr_keys[at]);
+                    string(attr.default, self.out);
+                }
             }
         }
         if others > 0 {
             self.out.extend_from_slice(b",\"a\":");
             let start = self.out.len();
-            for attr in element.attrs() {
-                let known = object.def.attrs.iter().find(|a| a.name == attr.name && a.ns == attr.ns);
-                if known.is_none_or(|a| !a.takes(attr.value)) {
-                    self.attribute(attr.ns, attr.name, attr.value, known.is_some_and(|a| a.secret));
+            for attr in entries {
+                let known = self.known(attr, object).map(|at| &object.def.attrs[at]);
+                let text = self.stanza.str(attr.value);
+                if known.is_none_or(|def| !def.takes(text)) {
+                    let ns = self.stanza.namespace(attr.ns);
+                    self.attribute(ns, self.stanza.str(attr.name), text, known.is_some_and(|a| a.secret));
                 }
             }
             self.close(start);
@@ -252,9 +272,10 @@ impl<'a> Encoder<'a> {
     }
 
     /// The row that takes this child.
+    #[inline]
     fn choose(&mut self, child: Element<'a>, object: &PlanObject, taken: &Bits, base: usize) -> u16 {
         let ns = self.ns(child);
-        for candidate in object.candidates(child.name(), ns) {
+        for &candidate in object.candidates(child.name(), ns) {
             let row = &object.rows[usize::from(candidate)];
             let free = match row.def.many {
                 Many::One => !taken.has(candidate),
@@ -276,6 +297,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Whether the row's shape can hold this element without losing anything.
+    #[inline]
     fn takes(&mut self, row: &PlanRow, child: Element<'a>) -> bool {
         let attrs = child.attr_entries().len();
         match row.def.shape {
@@ -303,7 +325,7 @@ impl<'a> Encoder<'a> {
                     && child.children().all(|node| match node {
                         Node::Text(_) => skip,
                         Node::Element(item) => {
-                            inner.def.names.contains(&item.name())
+                            inner.def.names.iter().any(|name| same(name, item.name()))
                                 && item.ns() == inner.def.ns
                                 && self.takes(inner, item)
                         }
@@ -436,6 +458,7 @@ impl<'a> Encoder<'a> {
         self.out.push(b']');
     }
 
+    #[inline]
     fn typed(&mut self, text: &str, ty: Type) {
         match self.masked {
             true => self.out.extend_from_slice(b"null"),
@@ -534,11 +557,13 @@ impl<'a> Encoder<'a> {
     }
 }
 
+#[inline]
 fn is_empty(element: Element<'_>) -> bool {
     element.entry().3 == element.index + 1
 }
 
 /// The text of an element that holds nothing else; empty for an empty element.
+#[inline]
 fn sole_text(element: Element<'_>) -> Option<&str> {
     let end = element.entry().3;
     if end == element.index + 1 {

@@ -13,7 +13,7 @@ pub mod table;
 mod tape;
 mod text;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use super::{Stanza, StanzaError};
 
@@ -64,15 +64,13 @@ pub enum JsonError {
 }
 
 thread_local! {
-    static ENCODER: Cell<encode::Scratch> = Cell::default();
-    static DECODER: Cell<decode::Scratch> = Cell::default();
+    static ENCODER: RefCell<encode::Scratch> = RefCell::default();
+    static DECODER: RefCell<decode::Scratch> = RefCell::default();
 }
 
 /// Appends the stanza as a JSON object on one line. Buffers are kept per thread; the only allocations are those by which they and `out` grow.
 pub fn encode(stanza: &Stanza, options: Options, out: &mut Vec<u8>) {
-    let mut scratch = ENCODER.take();
-    encode::encode(stanza, options, &mut scratch, out);
-    ENCODER.set(scratch);
+    ENCODER.with_borrow_mut(|scratch| encode::encode(stanza, options, scratch, out));
 }
 
 /// Reads a JSON object made by [`encode`] or by hand.
@@ -90,8 +88,5 @@ pub fn decode(json: &[u8], mode: Mode) -> Result<Stanza, JsonError> {
 /// # Errors
 /// See [`JsonError`].
 pub fn decode_into(json: &[u8], mode: Mode, stanza: &mut Stanza) -> Result<(), JsonError> {
-    let mut scratch = DECODER.take();
-    let result = decode::decode(json, mode, &mut scratch, stanza);
-    DECODER.set(scratch);
-    result
+    DECODER.with_borrow_mut(|scratch| decode::decode(json, mode, scratch, stanza))
 }

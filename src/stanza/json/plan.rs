@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::super::chars::same;
 use super::table::{self, ANY, Object, Row, Shape};
 
 /// Number of a namespace that the table names; 0 = any other.
@@ -15,25 +16,27 @@ pub(super) struct Plan {
     objects: Vec<PlanObject>,
     namespaces: Index<NsId>,
     kinds: [u16; 3],
+    /// Number of `jabber:client`.
+    pub client: NsId,
 }
 
 /// An object, its references resolved.
 pub(super) struct PlanObject {
     pub def: &'static Object,
     pub rows: Vec<PlanRow>,
+    /// Some attribute has a default.
+    pub has_defaults: bool,
     /// `,"key":` of each attribute.
     pub attr_keys: Vec<Box<[u8]>>,
     /// `,"key":` of the text, `,"name_key":` of the name.
     pub text_key: Box<[u8]>,
     pub name_key: Box<[u8]>,
-    /// Rows by element name, namespace number first; a list each, because several rows may name the same element.
-    elements: Index<(NsId, Box<[u16]>)>,
-    /// Rows that take any name, by namespace.
-    any_name: Vec<(NsId, u16)>,
+    /// Rows by element name and namespace number; a list each, because several rows may name the same element.
+    elements: Index<Box<[u16]>>,
+    /// Rows that take any name, for each namespace that some row of the object names.
+    any_name: Vec<(NsId, Box<[u16]>)>,
     /// Rows that take any namespace which the object does not name.
     any_ns: Vec<u16>,
-    /// Namespaces that some row of the object names.
-    named: Vec<NsId>,
     keys: Index<Box<[Member]>>,
 }
 
@@ -74,6 +77,7 @@ impl Plan {
         &PLAN
     }
 
+    #[inline]
     pub(super) fn object(&self, index: u16) -> &PlanObject {
         &self.objects[index as usize]
     }
@@ -83,15 +87,22 @@ impl Plan {
         self.kinds[kind as usize]
     }
 
+    #[inline]
     pub(super) fn ns(&self, uri: &str) -> NsId {
-        self.namespaces.get(uri, |_| true).copied().unwrap_or(0)
+        self.namespaces.get(uri, 0).copied().unwrap_or(0)
     }
 
     fn build() -> Plan {
         let mut builder = Builder::default();
         let kinds = [&table::MESSAGE, &table::PRESENCE, &table::IQ].map(|object| builder.object(object));
         let objects = builder.objects.into_iter().flatten().collect();
-        Plan { objects, namespaces: Index::new(builder.namespaces.into_iter().collect()), kinds }
+        let client = builder.namespaces.get(table::CLIENT).copied().unwrap_or(0);
+        Plan {
+            objects,
+            namespaces: Index::new(builder.namespaces.into_iter().map(|(uri, id)| (uri, 0, id)).collect()),
+            kinds,
+            client,
+        }
     }
 }
 
@@ -120,7 +131,7 @@ impl Builder {
         assert!(rows.len() < 250, "{}: more rows than the encoder's bit set holds", def.name);
 
         let mut by_name: Vec<((&'static str, NsId), Vec<u16>)> = Vec::new();
-        let (mut any_name, mut any_ns, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut any_name, mut any_ns): (Vec<(NsId, Vec<u16>)>, Vec<u16>) = Default::default();
         for (at, row) in rows.iter().enumerate() {
             let at = at as u16;
             if row.def.ns == ANY {
@@ -128,9 +139,15 @@ impl Builder {
                 continue;
             }
             let ns = self.ns(row.def.ns);
-            named.push(ns);
+            let of_ns = match any_name.iter_mut().position(|(of, _)| *of == ns) {
+                Some(found) => found,
+                None => {
+                    any_name.push((ns, Vec::new()));
+                    any_name.len() - 1
+                }
+            };
             if row.def.names.is_empty() {
-                any_name.push((ns, at));
+                any_name[of_ns].1.push(at);
             }
             for name in row.def.names {
                 match by_name.iter_mut().find(|(key, _)| *key == (*name, ns)) {
@@ -139,7 +156,12 @@ impl Builder {
                 }
             }
         }
-        let elements = by_name.into_iter().map(|((name, ns), rows)| (name, (ns, rows.into_boxed_slice())));
+        // Rows for any name come after those that name the element.
+        let elements = by_name.into_iter().map(|((name, ns), mut rows)| {
+            rows.extend(any_name.iter().filter(|(of, _)| *of == ns).flat_map(|(_, rows)| rows));
+            (name, ns, rows.into_boxed_slice())
+        });
+        let elements = Index::new(elements.collect());
 
         let mut keys: Vec<(&'static str, Vec<Member>)> = vec![
             ("a", vec![Member::Attributes]),
@@ -178,14 +200,14 @@ impl Builder {
         }
         self.objects[index as usize] = Some(PlanObject {
             def,
+            has_defaults: def.attrs.iter().any(|attr| !attr.default.is_empty()),
             attr_keys: def.attrs.iter().map(|attr| member_key(attr.key)).collect(),
             text_key: member_key(def.text.map_or("", |(key, _)| key)),
             name_key: member_key(def.name_key),
-            elements: Index::new(elements.collect()),
-            any_name,
+            elements,
+            any_name: any_name.into_iter().map(|(ns, rows)| (ns, rows.into_boxed_slice())).collect(),
             any_ns,
-            named,
-            keys: Index::new(keys.into_iter().map(|(key, list)| (key, list.into_boxed_slice())).collect()),
+            keys: Index::new(keys.into_iter().map(|(key, list)| (key, 0, list.into_boxed_slice())).collect()),
             rows,
         });
         index
@@ -223,36 +245,38 @@ fn member_key(key: &str) -> Box<[u8]> {
 
 impl PlanObject {
     /// The rows that may take an element, in the order in which they are tried.
-    pub(super) fn candidates(&self, name: &str, ns: NsId) -> impl Iterator<Item = u16> + use<'_> {
-        let named = match ns {
-            0 => &[][..],
-            _ => self.elements.get(name, |(of, _)| *of == ns).map_or(&[][..], |(_, rows)| rows),
-        };
-        let any_name = self.any_name.iter().filter(move |(of, _)| *of == ns && ns != 0).map(|(_, row)| *row);
-        let foreign = ns == 0 || !self.named.contains(&ns);
-        let any_ns = self.any_ns.iter().copied().filter(move |_| foreign);
-        named.iter().copied().chain(any_name).chain(any_ns)
+    #[inline]
+    pub(super) fn candidates(&self, name: &str, ns: NsId) -> &[u16] {
+        if ns != 0 {
+            if let Some(rows) = self.elements.get(name, ns) {
+                return rows;
+            }
+            if let Some((_, rows)) = self.any_name.iter().find(|(of, _)| *of == ns) {
+                return rows;
+            }
+        }
+        &self.any_ns
     }
 
     /// What a key stands for; several rows only when the element's name tells them apart.
     pub(super) fn key(&self, key: &str) -> &[Member] {
-        self.keys.get(key, |_| true).map_or(&[], |list| list)
+        self.keys.get(key, 0).map_or(&[], |list| list)
     }
 }
 
-/// A small hash index from names to values; a name may be there several times.
+/// A small hash index from names, and a number beside each, to values.
 struct Index<V> {
     mask: usize,
     slots: Vec<u16>,
-    entries: Vec<(&'static str, V)>,
+    entries: Vec<(&'static str, u16, V)>,
 }
 
 impl<V> Index<V> {
-    fn new(entries: Vec<(&'static str, V)>) -> Index<V> {
-        let mask = (entries.len() * 2).next_power_of_two().max(4) - 1;
+    fn new(entries: Vec<(&'static str, u16, V)>) -> Index<V> {
+        let mask = (entries.len() * 4).next_power_of_two().max(4) - 1;
         let mut slots = vec![u16::MAX; mask + 1];
-        for (at, (name, _)) in entries.iter().enumerate() {
-            let mut slot = hash(name) & mask;
+        for (at, (name, beside, _)) in entries.iter().enumerate() {
+            let mut slot = hash(name, *beside) & mask;
             while slots[slot] != u16::MAX {
                 slot = (slot + 1) & mask;
             }
@@ -261,13 +285,13 @@ impl<V> Index<V> {
         Index { mask, slots, entries }
     }
 
-    /// The first value under this name that `is` accepts.
-    fn get(&self, name: &str, is: impl Fn(&V) -> bool) -> Option<&V> {
-        let mut slot = hash(name) & self.mask;
+    #[inline]
+    fn get(&self, name: &str, beside: u16) -> Option<&V> {
+        let mut slot = hash(name, beside) & self.mask;
         loop {
             let entry = self.entries.get(usize::from(self.slots[slot]))?;
-            if entry.0 == name && is(&entry.1) {
-                return Some(&entry.1);
+            if entry.1 == beside && same(entry.0, name) {
+                return Some(&entry.2);
             }
             slot = (slot + 1) & self.mask;
         }
@@ -275,7 +299,8 @@ impl<V> Index<V> {
 }
 
 /// Length, first, last and middle bytes: enough to spread a few hundred names.
-fn hash(name: &str) -> usize {
+#[inline]
+fn hash(name: &str, beside: u16) -> usize {
     let bytes = name.as_bytes();
     let Some((first, last)) = bytes.first().zip(bytes.last()) else { return 0 };
     let middle = bytes[bytes.len() / 2];
@@ -286,7 +311,8 @@ fn hash(name: &str) -> usize {
         | u64::from(middle) << 16
         | u64::from(third) << 24
         | u64::from(late) << 32
-        | (bytes.len() as u64) << 40;
+        | (bytes.len() as u64) << 40
+        | u64::from(beside) << 48;
     (mix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
 
@@ -308,7 +334,7 @@ mod tests {
                 let ns = plan.ns(row.def.ns);
                 for name in row.def.names {
                     assert!(
-                        object.candidates(name, ns).any(|r| r as usize == at),
+                        object.candidates(name, ns).contains(&(at as u16)),
                         "{}.{}",
                         object.def.name,
                         row.def.key

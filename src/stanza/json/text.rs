@@ -1,61 +1,92 @@
 //! JSON strings out, and the numbers that may pass as they are.
 
+use super::super::chars::same;
+use super::super::jid;
 use super::table::{Attr, Type};
 
 /// Appends `text` as a JSON string. Its characters are XML's, so of the controls only tab, line feed and carriage return occur.
+#[inline]
 pub(super) fn string(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+    let clean = clean(text.as_bytes());
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut clean = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        while let Some(chunk) = bytes[at..].first_chunk::<16>() {
-            if chunk.iter().fold(false, |odd, b| odd | (*b < b' ') | (*b == b'"') | (*b == b'\\')) {
-                break;
-            }
-            at += 16;
-        }
-        let stop = bytes.len().min(at + 16);
-        while at < stop {
-            let byte = bytes[at];
-            if byte < b' ' || byte == b'"' || byte == b'\\' {
-                out.extend_from_slice(&bytes[clean..at]);
-                match byte {
-                    b'"' => out.extend_from_slice(b"\\\""),
-                    b'\\' => out.extend_from_slice(b"\\\\"),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
-                }
-                clean = at + 1;
-            }
-            at += 1;
-        }
+    if clean == text.len() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(text.as_bytes(), clean, out);
     }
-    out.extend_from_slice(&bytes[clean..]);
     out.push(b'"');
+}
+
+/// How many bytes at the beginning need no escape.
+#[inline]
+fn clean(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(chunk) = bytes[at..].first_chunk::<16>() {
+        if chunk.iter().fold(false, |odd, b| odd | (*b < b' ') | (*b == b'"') | (*b == b'\\')) {
+            break;
+        }
+        at += 16;
+    }
+    while at < bytes.len() && !ESCAPED[bytes[at] as usize] {
+        at += 1;
+    }
+    at
+}
+
+static ESCAPED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 0x20 {
+        table[at] = true;
+        at += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+};
+
+#[cold]
+fn escaped(mut bytes: &[u8], mut clean_until: usize, out: &mut Vec<u8>) {
+    loop {
+        out.extend_from_slice(&bytes[..clean_until]);
+        let Some(byte) = bytes.get(clean_until) else { return };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
+        }
+        bytes = &bytes[clean_until + 1..];
+        clean_until = clean(bytes);
+    }
 }
 
 impl Attr {
     /// Whether its key can hold this value. The default is what the key says in the attribute's absence, so it cannot mean its presence too.
+    #[inline]
     pub(super) fn takes(&self, value: &str) -> bool {
         fits(value, self.ty) && (self.default.is_empty() || value != self.default)
     }
 }
 
 /// Whether the wire's text is exactly what the type can hold (see [`Type`]).
+#[inline]
 pub(super) fn fits(text: &str, ty: Type) -> bool {
     match ty {
-        Type::Text | Type::Jid | Type::Time => true,
+        Type::Text | Type::Time => true,
+        Type::Jid => jid::check(text).is_ok(),
         Type::Int => is_int(text),
         Type::Decimal => is_decimal(text),
-        Type::Bool => matches!(text, "true" | "false" | "1" | "0"),
-        Type::Enum(words) => words.contains(&text),
+        Type::Bool => ["true", "false", "1", "0"].iter().any(|word| same(word, text)),
+        Type::Enum(words) => words.iter().any(|word| same(word, text)),
     }
 }
 
 /// Appends a text that [`fits`] as a value.
+#[inline]
 pub(super) fn value(text: &str, ty: Type, out: &mut Vec<u8>) {
     match ty {
         Type::Text | Type::Jid | Type::Time | Type::Enum(_) => string(text, out),

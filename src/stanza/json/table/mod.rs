@@ -33,7 +33,7 @@ pub const ANY: &str = "*";
 pub enum Type {
     /// Any text: a string.
     Text,
-    /// A JID (RFC 7622): a string, checked on the way in.
+    /// A JID (RFC 7622): a string. What is none stays as written, like everything that does not fit its type.
     Jid,
     /// A date and time (XEP-0082): a string, never converted.
     Time,
