@@ -75,8 +75,17 @@ fn page() -> String {
     let _ = write!(page, "\n## The stanza\n\nKeys of the stanza itself:\n\n");
     page.push_str("| key | is | example |\n|---|---|---|\n| `kind` | the element: `message`, `presence` or `iq` | `\"message\"` |\n");
     for attr in table::MESSAGE.attrs {
-        let ty = if attr.key == "type" { "the type of that kind of stanza".to_owned() } else { type_name(attr.ty) };
-        let _ = writeln!(page, "| `{}` | {ty} | {} |", attr.key, code(&examples[&format!("message@{}", attr.key)]));
+        let ty = if attr.key == "type" {
+            "the type of that kind of stanza".to_owned()
+        } else {
+            type_name(attr.ty)
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {ty} | {} |",
+            attr.key,
+            code(&examples[&format!("message@{}", attr.key)])
+        );
     }
     let mut queue: Vec<&'static Object> = Vec::new();
     let groups = [
@@ -94,14 +103,23 @@ fn page() -> String {
     for (title, rows) in groups {
         let _ = write!(page, "\n## {title}\n");
         for row in rows {
-            let _ = write!(page, "\n### `{}`\n\n{}. {}. Source: {}.\n", row.key, row.doc, described(row), row.source);
+            let _ = write!(
+                page,
+                "\n### `{}`\n\n{}. {}. Source: {}.\n",
+                row.key,
+                row.doc,
+                described(row),
+                row.source
+            );
             if let Some(case) = shortest(&cases, row.key) {
                 let _ = write!(page, "\n```xml\n{}\n```\n```json\n{}\n```\n", case.xml, case.json);
             }
             inner(row, &mut queue);
         }
     }
-    page.push_str("\n## Objects\n\nWhat the objects above may hold. Each may also hold `a`, `rest` and `order`.\n");
+    page.push_str(
+        "\n## Objects\n\nWhat the objects above may hold. Each may also hold `a`, `rest` and `order`.\n",
+    );
     let mut done: BTreeSet<&str> = ["message", "presence", "iq"].into();
     let mut at = 0;
     while at < queue.len() {
@@ -124,7 +142,11 @@ fn page() -> String {
 }
 
 fn describe(object: &'static Object, examples: &BTreeMap<String, String>, page: &mut String) {
-    let _ = write!(page, "\n### Object {}\n\n| key | from | is | what | source | example |\n|---|---|---|---|---|---|\n", object.name);
+    let _ = write!(
+        page,
+        "\n### Object {}\n\n| key | from | is | what | source | example |\n|---|---|---|---|---|---|\n",
+        object.name
+    );
     let example = |key: String| examples.get(&key).map(|e| code(e)).unwrap_or_default();
     if !object.name_key.is_empty() {
         let _ = writeln!(page, "| `{}` | the element's name | string | | | |", object.name_key);
@@ -133,7 +155,12 @@ fn describe(object: &'static Object, examples: &BTreeMap<String, String>, page: 
         let name = if attr.ns.is_empty() { attr.name.to_owned() } else { format!("xml:{}", attr.name) };
         let masked = if attr.secret { ", masked" } else { "" };
         let example = example(format!("{}@{}", object.name, attr.key));
-        let _ = writeln!(page, "| `{}` | attribute {name} | {}{masked} | | | {example} |", attr.key, type_name(attr.ty));
+        let _ = writeln!(
+            page,
+            "| `{}` | attribute {name} | {}{masked} | | | {example} |",
+            attr.key,
+            type_name(attr.ty)
+        );
     }
     if let Some((key, ty)) = object.text {
         let example = example(format!("{}#{key}", object.name));
@@ -146,7 +173,14 @@ fn describe(object: &'static Object, examples: &BTreeMap<String, String>, page: 
         };
         let more = if row.names.len() > 3 { " ..." } else { "" };
         let example = example(format!("{}.{}", object.name, row.key));
-        let _ = writeln!(page, "| `{}` | {from}{more} | {} | {} | {} | {example} |", row.key, value_name(row), row.doc, row.source);
+        let _ = writeln!(
+            page,
+            "| `{}` | {from}{more} | {} | {} | {} | {example} |",
+            row.key,
+            value_name(row),
+            row.doc,
+            row.source
+        );
     }
 }
 
@@ -170,7 +204,9 @@ fn value_name(row: &Row) -> String {
         Shape::Text(ty) => type_name(ty),
         Shape::Attr(attr, ty) => format!("its attribute {attr}: {}", type_name(ty)),
         Shape::Name(Also::Nothing) => "the element's name".to_owned(),
-        Shape::Name(Also::Text(key) | Also::Name(key)) => format!("the element's name; what is in it: `{key}`"),
+        Shape::Name(Also::Text(key) | Also::Name(key)) => {
+            format!("the element's name; what is in it: `{key}`")
+        }
         Shape::Object(object) => format!("object {}", object.name),
         Shape::Wrap(inner) => format!("list of what is in it: {}", value_name(inner)),
         Shape::Json => "any JSON".to_owned(),
@@ -196,12 +232,16 @@ fn type_name(ty: Type) -> String {
     }
 }
 
+/// The shortest case that shows the key with something in it, if there is one.
 fn shortest<'a>(cases: &'a [Case], key: &str) -> Option<&'a Case> {
-    let has = |case: &&Case| {
+    let rank = |case: &Case| {
         let value: Value = serde_json::from_str(&case.json).expect("JSON");
-        case.typed && value.get(key).is_some()
+        value
+            .get(key)
+            .map(|v| (v.to_string().len() < 8 || v.to_string().starts_with("{\"\""), case.json.len()))
     };
-    cases.iter().filter(has).min_by_key(|case| case.json.len())
+    let ranked = cases.iter().filter(|case| case.typed).filter_map(|case| Some((rank(case)?, case)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, case)| case)
 }
 
 /// For every key of every object the shortest value that a case holds.
@@ -251,7 +291,9 @@ fn into(row: &Row, value: &Value, found: &mut BTreeMap<String, String>) {
     match (row.shape, value) {
         (Shape::Wrap(inner), Value::Array(items)) => items.iter().for_each(|item| into(inner, item, found)),
         (Shape::Object(_), Value::Array(items)) => items.iter().for_each(|item| into(row, item, found)),
-        (Shape::Object(_), Value::Object(_)) if row.key == "stanza" => visit(value, stanza_object(value), found),
+        (Shape::Object(_), Value::Object(_)) if row.key == "stanza" => {
+            visit(value, stanza_object(value), found)
+        }
         (Shape::Object(object), Value::Object(_)) => visit(value, object, found),
         _ => {}
     }

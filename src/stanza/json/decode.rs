@@ -73,9 +73,11 @@ pub(super) fn decode(
 
 /// What serde_json has to say about text that is not JSON, line and column included.
 fn syntax(json: &[u8]) -> JsonError {
-    match serde_json::from_slice::<serde::de::IgnoredAny>(json) {
-        Err(error) => JsonError::Syntax(error),
-        Ok(_) => JsonError::Value { pointer: String::new(), reason: "nested too deep".to_owned() },
+    // What is skipped is not checked for UTF-8, so it is read for good if skipping found nothing.
+    let skipped = serde_json::from_slice::<serde::de::IgnoredAny>(json).err();
+    match skipped.or_else(|| serde_json::from_slice::<serde_json::Value>(json).err()) {
+        Some(error) => JsonError::Syntax(error),
+        None => JsonError::Value { pointer: String::new(), reason: "nested too deep".to_owned() },
     }
 }
 

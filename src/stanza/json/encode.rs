@@ -221,8 +221,9 @@ impl<'a> Encoder<'a> {
                 REST => std::mem::replace(&mut rest_taken, true),
                 TEXT => std::mem::replace(&mut text_taken, true),
                 row => {
-                    let again = taken.has(row);
-                    taken.set(row);
+                    let group = object.rows[usize::from(row)].group;
+                    let again = taken.has(group);
+                    taken.set(group);
                     again
                 }
             };
@@ -278,7 +279,7 @@ impl<'a> Encoder<'a> {
         for &candidate in object.candidates(child.name(), ns) {
             let row = &object.rows[usize::from(candidate)];
             let free = match row.def.many {
-                Many::One => !taken.has(candidate),
+                Many::One => !taken.has(row.group),
                 Many::List => true,
                 Many::Langs => self.language_is_free(child, candidate, base),
             };

@@ -47,6 +47,8 @@ pub(super) struct PlanRow {
     pub key: Box<[u8]>,
     /// `,"key":` of the companion of a [`Shape::Name`].
     pub also_key: Box<[u8]>,
+    /// Index of the first row with the same key: of those, one element only.
+    pub group: u16,
     /// Index of the object for [`Shape::Object`].
     pub object: u16,
     /// The inner row of a [`Shape::Wrap`].
@@ -127,7 +129,11 @@ impl Builder {
         let index = self.objects.len() as u16;
         self.known.insert(address, index);
         self.objects.push(None);
-        let rows: Vec<PlanRow> = def.all_rows().map(|row| self.row(row)).collect();
+        let mut rows: Vec<PlanRow> = def.all_rows().map(|row| self.row(row)).collect();
+        for at in 0..rows.len() {
+            let first = rows.iter().position(|row| row.def.key == rows[at].def.key);
+            rows[at].group = first.unwrap_or(at) as u16;
+        }
         assert!(rows.len() < 250, "{}: more rows than the encoder's bit set holds", def.name);
 
         let mut by_name: Vec<((&'static str, NsId), Vec<u16>)> = Vec::new();
@@ -226,6 +232,7 @@ impl Builder {
             def,
             key: member_key(def.key),
             also_key: member_key(also(def).unwrap_or("")),
+            group: 0,
             object,
             inner,
         }

@@ -102,7 +102,8 @@ impl Found {
         properties.insert("a".to_owned(), attributes());
         properties.insert("rest".to_owned(), json!({ "type": "array", "items": content() }));
         properties.insert("order".to_owned(), json!({ "type": "array", "items": { "type": "string" } }));
-        let mut definition = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        let mut definition =
+            json!({ "type": "object", "properties": properties, "additionalProperties": false });
         if !required.is_empty() {
             definition["required"] = required.into();
         }
@@ -115,7 +116,9 @@ fn many(row: &Row, masked: bool) -> Value {
     let mut value = match row.many {
         Many::One => one(row, masked),
         Many::List => json!({ "type": "array", "items": one(row, masked) }),
-        Many::Langs => json!({ "type": "object", "additionalProperties": one(row, masked), "maxProperties": super::MOST_LANGUAGES }),
+        Many::Langs => {
+            json!({ "type": "object", "additionalProperties": one(row, masked), "maxProperties": super::MOST_LANGUAGES })
+        }
     };
     if let Some(value) = value.as_object_mut()
         && !row.doc.is_empty()
