@@ -4,6 +4,7 @@
 //! # a remark
 //! == what it shows          every part of the stanza has a key: no `rest`, no `a` anywhere in the JSON
 //! =~ what it shows          something in it has none, and stays in `rest` or `a`
+//! =? what it shows          made by a client library (capture.sh); whatever it is, it comes back
 //! <message ...>             the stanza; line ends and the indentation of further lines do not belong to it
 //!   <body>...</body>
 //! </message>
@@ -24,6 +25,8 @@ pub struct Case {
     pub title: String,
     /// `==`: everything typed.
     pub typed: bool,
+    /// `=?`: made by others.
+    pub foreign: bool,
     pub xml: String,
     pub json: String,
 }
@@ -59,15 +62,20 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// A title line.
+fn marked(line: &str) -> Option<(&str, &str)> {
+    line.split_once(' ').filter(|(mark, _)| ["==", "=~", "=?"].contains(mark))
+}
+
 fn read(path: &Path) -> Vec<Case> {
     let file = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
     let text = std::fs::read_to_string(path).expect("case file");
     let mut cases: Vec<Case> = Vec::new();
     for line in text.lines() {
-        if let Some(title) = line.strip_prefix("== ").or(line.strip_prefix("=~ ")) {
-            let typed = line.starts_with("==");
+        if let Some((mark, title)) = marked(line) {
+            let (typed, foreign) = (mark == "==", mark == "=?");
             let (xml, json) = (String::new(), String::new());
-            cases.push(Case { file: file.clone(), title: title.to_owned(), typed, xml, json });
+            cases.push(Case { file: file.clone(), title: title.to_owned(), typed, foreign, xml, json });
         } else if let Some(case) = cases.last_mut() {
             match line.strip_prefix("-> ") {
                 Some(json) => json.clone_into(&mut case.json),
@@ -103,7 +111,7 @@ pub fn update() {
             }
         };
         for line in text.lines().filter(|line| !line.starts_with("-> ")) {
-            let title = line.starts_with("== ") || line.starts_with("=~ ");
+            let title = marked(line).is_some();
             if title || line.starts_with('#') {
                 finish(&mut current, &mut out);
             }

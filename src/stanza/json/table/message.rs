@@ -260,6 +260,9 @@ pub static ROWS: &[Row] = &[
     flag("attention", &["attention"], "urn:xmpp:attention:0").doc("Asks for attention", "XEP-0224"),
     text("spoiler", &["spoiler"], "urn:xmpp:spoiler:0")
         .doc("The text is to be hidden, behind this hint", "XEP-0382"),
+    text("spoilers", &["spoiler"], "urn:xmpp:spoiler:0")
+        .langs()
+        .doc("Hints that carry a language", "XEP-0382"),
     object("payloads", &["payload"], JSON_MSG, &PAYLOAD).list().doc("Typed JSON", "XEP-0432"),
     json("json", &["json"], JSON_0).doc("JSON, byte for byte", "XEP-0335"),
     text("json_text", &["json"], JSON_0)

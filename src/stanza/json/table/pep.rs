@@ -109,10 +109,12 @@ static ENTRY: Object = Object::new("entry").attrs(&[LANG]).rows(&[&[
 
 static MOOD_OBJECT: Object = Object::new("mood").rows(&[&[
     text("text", &["text"], MOOD).doc("Why", "XEP-0107"),
+    text("texts", &["text"], MOOD).langs().doc("The same by language", "XEP-0107"),
     name_also("value", &[], MOOD, Also::Nothing).doc("The mood: the element's name", "XEP-0107"),
 ]]);
 static ACTIVITY_OBJECT: Object = Object::new("activity").rows(&[&[
     text("text", &["text"], ACTIVITY).doc("In words", "XEP-0108"),
+    text("texts", &["text"], ACTIVITY).langs().doc("The same by language", "XEP-0108"),
     name_also("general", &[], ACTIVITY, Also::Name("specific"))
         .doc("The general activity; `specific`, when given, is the one inside it", "XEP-0108"),
 ]]);
