@@ -1,5 +1,10 @@
 //! Which characters and names XML 1.0 has. Fast on what stanzas are made of, exact on the rest.
 
+/// The bytes as a string. The quick check does not say where it failed, so the standard one looks again.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, std::str::Utf8Error> {
+    simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes))
+}
+
 /// Whether two short strings are equal. Names differ in length or in one of the first bytes; a call of `memcmp` costs more than finding that out.
 #[inline]
 pub(super) fn same(a: &str, b: &str) -> bool {
@@ -40,19 +45,72 @@ pub(super) const GREATER: u8 = 2;
 /// Some byte is 0xEF, with which U+FFFE and U+FFFF begin in UTF-8 (and a few thousand harmless ones).
 pub(super) const EF: u8 = 4;
 
-/// One pass over a text: which of the above may be in it. Written so that the compiler makes vector instructions of it.
+/// One pass over a text: which of the above are in it. Written so that the compiler makes vector instructions of it.
 pub(super) fn traits(text: &str) -> u8 {
-    fn byte(byte: u8) -> u8 {
-        u8::from(byte < 0x20) | u8::from(byte == b'>') << 1 | u8::from(byte == 0xEF) << 2
-    }
-    let (chunks, rest) = text.as_bytes().as_chunks::<16>();
+    let byte = |b: u8| u8::from(b < 0x20) | u8::from(b == b'>') << 1 | u8::from(b == 0xEF) << 2;
+    let bytes = text.as_bytes();
     let mut all = [0u8; 16];
-    for chunk in chunks {
-        for (sum, b) in all.iter_mut().zip(chunk) {
-            *sum |= byte(*b);
+    let mut add = |chunk: &[u8; 16]| all.iter_mut().zip(chunk).for_each(|(sum, b)| *sum |= byte(*b));
+    match bytes.last_chunk::<16>() {
+        None => return bytes.iter().fold(0, |sum, b| sum | byte(*b)),
+        Some(last) => {
+            bytes.as_chunks::<16>().0.iter().for_each(&mut add);
+            add(last);
         }
     }
-    all.iter().fold(0, |a, b| a | b) | rest.iter().fold(0, |a, b| a | byte(*b))
+    all.iter().fold(0, |a, b| a | b)
+}
+
+/// A set of bytes to look for: a few of them, and perhaps all below a blank.
+pub(super) struct Odd<const N: usize> {
+    pub bytes: [u8; N],
+    pub controls: bool,
+}
+
+impl<const N: usize> Odd<N> {
+    /// The index of the first byte of the set, or the length. Sixteen at a time while there is none, then eight at a time to see where it is.
+    #[inline(always)]
+    pub(super) fn find(&self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(chunk) = text[at..].first_chunk::<16>() {
+            if chunk.iter().fold(false, |any, b| any | self.has(*b)) {
+                break;
+            }
+            at += 16;
+        }
+        while let Some(eight) = text[at..].first_chunk::<8>() {
+            let hits = self.hits(u64::from_le_bytes(*eight));
+            if hits != 0 {
+                return at + hits.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+        // Fewer than eight are left: once more over the last eight, of which the first are known to be clean.
+        match text.last_chunk::<8>() {
+            Some(last) => match self.hits(u64::from_le_bytes(*last)) {
+                0 => text.len(),
+                hits => text.len() - 8 + hits.trailing_zeros() as usize / 8,
+            },
+            None => text.iter().position(|b| self.has(*b)).unwrap_or(text.len()),
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, byte: u8) -> bool {
+        self.bytes.iter().fold(self.controls & (byte < b' '), |any, b| any | (byte == *b))
+    }
+
+    /// The lowest bit set is the top bit of the first byte of the set among these eight ("determine if a word has a byte less than n").
+    #[inline(always)]
+    fn hits(&self, eight: u64) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let mut hits = if self.controls { eight.wrapping_sub(ONES * 0x20) & !eight } else { 0 };
+        for byte in self.bytes {
+            let equal = eight ^ (ONES * u64::from(byte));
+            hits |= equal.wrapping_sub(ONES) & !equal;
+        }
+        hits & (ONES << 7)
+    }
 }
 
 /// Whether the text is only white space (XML 1.0 production 3).
@@ -102,6 +160,25 @@ mod tests {
             ("\u{0}", Some('\u{0}')),
         ] {
             assert_eq!(illegal(text), found, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_odd_byte_is_found_wherever_it_is() {
+        const ODD: Odd<3> = Odd { bytes: [b'<', b'"', 0xEF], controls: true };
+        for length in 0..40 {
+            let clean = vec![b'\x80' - 1; length];
+            assert_eq!(ODD.find(&clean), length);
+            for at in 0..length {
+                for odd in [b'<', b'"', 0xEF, 0, 0x1F] {
+                    let mut text = vec![[b' ', b'=', b'\x7F', 0xF0, 0xFF][at % 5]; length];
+                    text[at] = odd;
+                    if at + 1 < length {
+                        text[at + 1] = b'"';
+                    }
+                    assert_eq!(ODD.find(&text), at, "{odd} at {at} of {length}");
+                }
+            }
         }
     }
 

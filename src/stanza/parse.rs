@@ -9,7 +9,7 @@
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::chars::{self, is_ncname, same, same_bytes};
+use super::chars::{self, Odd, is_ncname, same, same_bytes};
 use super::{
     AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, XML_NS,
     XML_PREFIX_NS,
@@ -113,7 +113,7 @@ impl Stanza {
         if bytes.len() > limits.bytes {
             return Err(StanzaError::Limit { limit: "bytes", max: limits.bytes });
         }
-        let xml = std::str::from_utf8(bytes).map_err(StanzaError::Utf8)?;
+        let xml = chars::utf8(bytes).map_err(StanzaError::Utf8)?;
         self.clear();
         read(self, xml, limits)?;
         if let Some(Entry::Element { ns: CLIENT_NS, name, .. }) = self.entries.first()
@@ -260,6 +260,8 @@ impl Parser<'_> {
         let first = if root { 0 } else { self.stanza.attrs.len() };
         // A prefix of an attribute may be bound by a later attribute of the same tag: note it, resolve it afterwards.
         let mut prefixed: Option<usize> = None;
+        // One bit for each length and first letter of a name: unless it is set, the attribute cannot be there twice.
+        let mut seen = 0u64;
         let mut count = 0;
         let mut at = name_len;
         while at < len {
@@ -295,21 +297,11 @@ impl Parser<'_> {
             };
             at += 1;
             let value_at = at;
-            let mut odd = false;
-            while let Some(chunk) = tag[at..].first_chunk::<16>() {
-                let stop = |b: &u8| (*b < b' ') | (*b == quote) | (*b == b'&') | (*b == b'<') | (*b == 0xEF);
-                if chunk.iter().fold(false, |any, b| any | stop(b)) {
-                    break;
-                }
-                at += 16;
-            }
-            loop {
-                match tag.get(at) {
-                    Some(b) if *b == quote => break,
-                    Some(b) => odd |= ODD[*b as usize],
-                    None => return Err(StanzaError::Syntax("an attribute value without an end")),
-                }
-                at += 1;
+            at += Odd { bytes: [quote, b'&', b'<', 0xEF], controls: true }.find(&tag[at..]);
+            let odd = tag.get(at) != Some(&quote);
+            if odd {
+                let rest = tag[at..].iter().position(|b| *b == quote);
+                at += rest.ok_or(StanzaError::Syntax("an attribute value without an end"))?;
             }
             let value = match odd {
                 false => Span { start: start + value_at as u32, end: start + at as u32 },
@@ -327,9 +319,20 @@ impl Parser<'_> {
             }
             let name = Span { start: start + name_at as u32, end: start + name_end as u32 };
             if is_plain {
-                self.push_attr(root, first, AttrEntry { ns: NO_NS, name, value })?;
+                let bit = 1 << ((usize::from(tag[name_at]) + 5 * (name_end - name_at)) & 63);
+                let attr = AttrEntry { ns: NO_NS, name, value };
+                if seen & bit != 0 || prefixed.is_some() {
+                    self.push_attr(root, first, attr)?;
+                } else if root {
+                    self.stanza.root_attrs.push(attr);
+                } else {
+                    self.stanza.attrs.push(attr);
+                }
+                seen |= bit;
                 continue;
             }
+            // A name that is not plain may equal any other.
+            seen = u64::MAX;
             let (prefix, local) = self.name(&xml[from + name_at..from + name_end], name.start)?;
             match prefix.map(|p| self.stanza.str(p)) {
                 Some("xmlns") => self.bind(local, value, prefixes)?,
@@ -631,20 +634,6 @@ fn plain_name(tag: &[u8], at: usize) -> usize {
     }
     end
 }
-
-/// Bytes that make an attribute value more than a copy: references, `<`, white space, control characters, and where U+FFFE begins.
-static ODD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < 0x20 {
-        table[at] = true;
-        at += 1;
-    }
-    table[b'&' as usize] = true;
-    table[b'<' as usize] = true;
-    table[0xEF] = true;
-    table
-};
 
 /// Bytes of the names that nearly all stanzas use.
 static PLAIN_NAME: [bool; 256] = {

@@ -2,6 +2,7 @@
 //!
 //! Leaves out: the prefixes of the original (they carry nothing), pretty printing, other namespaces for the stanza than `jabber:client`.
 
+use super::chars::Odd;
 use super::{AttrEntry, Entry, NO_NS, NsIndex, STANZA_NAMESPACES, Stanza, XML_NS, XML_PREFIX_NS};
 
 impl Stanza {
@@ -32,7 +33,7 @@ impl Writer<'_> {
         let (name, ns, attrs, end) = match stanza.entries[index as usize] {
             Entry::Element { name, ns, attrs, end } => (stanza.str(name), ns, attrs, end),
             Entry::Text(span) => {
-                escape(stanza.str(span), &TEXT, self.out);
+                escape::<TEXT>(stanza.str(span), self.out);
                 return index + 1;
             }
         };
@@ -50,7 +51,7 @@ impl Writer<'_> {
             _ => {
                 self.out.extend_from_slice(b" xmlns=\"");
                 let ns = if default.is_none() { STANZA_NAMESPACES[0] } else { stanza.namespace(ns) };
-                escape(ns, &ATTRIBUTE, self.out);
+                escape::<ATTRIBUTE>(ns, self.out);
                 self.out.push(b'"');
                 ns_index(default, self.stanza, index)
             }
@@ -85,13 +86,13 @@ impl Writer<'_> {
                 self.out.extend_from_slice(b"xml:");
             } else {
                 self.out.extend_from_slice(format!("xmlns:ns{number}=\"").as_bytes());
-                escape(ns, &ATTRIBUTE, self.out);
+                escape::<ATTRIBUTE>(ns, self.out);
                 self.out.extend_from_slice(format!("\" ns{number}:").as_bytes());
             }
         }
         self.out.extend_from_slice(self.stanza.str(attr.name).as_bytes());
         self.out.extend_from_slice(b"=\"");
-        escape(self.stanza.str(attr.value), &ATTRIBUTE, self.out);
+        escape::<ATTRIBUTE>(self.stanza.str(attr.value), self.out);
         self.out.push(b'"');
     }
 }
@@ -104,53 +105,45 @@ fn ns_index(default: Option<NsIndex>, stanza: &Stanza, index: u32) -> NsIndex {
     }
 }
 
-/// Per byte: 0 = as it is, otherwise an index into [`REPLACEMENTS`].
-type Table = [u8; 256];
-const REPLACEMENTS: [&[u8]; 8] = [b"", b"&lt;", b"&gt;", b"&amp;", b"&#13;", b"&quot;", b"&#10;", b"&#9;"];
+const TEXT: bool = false;
+const ATTRIBUTE: bool = true;
 
-static TEXT: Table = table(false);
-/// In attributes white space other than a blank is escaped as well, which a parser would normalise away.
-static ATTRIBUTE: Table = table(true);
-
-const fn table(attribute: bool) -> Table {
-    let mut table = [0; 256];
-    table[b'<' as usize] = 1;
-    table[b'>' as usize] = 2;
-    table[b'&' as usize] = 3;
-    table[b'\r' as usize] = 4;
-    if attribute {
-        table[b'"' as usize] = 5;
-        table[b'\n' as usize] = 6;
-        table[b'\t' as usize] = 7;
+/// What stands for a byte; empty = itself. In attributes white space other than a blank is escaped as well, which a parser would normalise away.
+#[inline]
+const fn replacement(byte: u8, attribute: bool) -> &'static [u8] {
+    match byte {
+        b'<' => b"&lt;",
+        b'>' => b"&gt;",
+        b'&' => b"&amp;",
+        b'\r' => b"&#13;",
+        b'"' if attribute => b"&quot;",
+        b'\n' if attribute => b"&#10;",
+        b'\t' if attribute => b"&#9;",
+        _ => b"",
     }
-    table
 }
 
 /// Appends `text` escaped.
-fn escape(text: &str, table: &Table, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let mut clean = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        // Long clean stretches are skipped 16 at a time; every byte to escape is `&`, `<`, `>`, `"` or below a blank.
-        while let Some(chunk) = bytes[at..].first_chunk::<16>() {
-            if chunk.iter().fold(false, |odd, b| {
-                odd | (*b < b' ') | (*b == b'&') | (*b == b'<') | (*b == b'>') | (*b == b'"')
-            }) {
-                break;
-            }
-            at += 16;
+#[inline]
+fn escape<const ATTRIBUTE: bool>(text: &str, out: &mut Vec<u8>) {
+    let mut bytes = text.as_bytes();
+    loop {
+        let clean = clean::<ATTRIBUTE>(bytes);
+        out.extend_from_slice(&bytes[..clean]);
+        let Some(byte) = bytes.get(clean) else { return };
+        match replacement(*byte, ATTRIBUTE) {
+            b"" => out.push(*byte),
+            replacement => out.extend_from_slice(replacement),
         }
-        let stop = bytes.len().min(at + 16);
-        while at < stop {
-            let code = table[bytes[at] as usize];
-            if code != 0 {
-                out.extend_from_slice(&bytes[clean..at]);
-                out.extend_from_slice(REPLACEMENTS[code as usize]);
-                clean = at + 1;
-            }
-            at += 1;
-        }
+        bytes = &bytes[clean + 1..];
     }
-    out.extend_from_slice(&bytes[clean..]);
+}
+
+/// How many bytes at the beginning stay themselves.
+#[inline]
+fn clean<const ATTRIBUTE: bool>(bytes: &[u8]) -> usize {
+    match ATTRIBUTE {
+        true => Odd { bytes: [b'&', b'<', b'>', b'"'], controls: true }.find(bytes),
+        false => Odd { bytes: [b'&', b'<', b'>', b'\r'], controls: false }.find(bytes),
+    }
 }

@@ -7,7 +7,7 @@
 //! refused with a JSON pointer. [`Mode::Lenient`] leaves out unknown keys and masked values, takes JIDs as they are, `true` for `{}` and numbers or
 //! booleans for texts.
 
-use super::super::chars::{self, is_ncname};
+use super::super::chars::{self, is_ncname, same};
 use super::super::parse::DEEPEST;
 use super::super::{
     AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, StanzaError,
@@ -37,6 +37,8 @@ pub(super) struct Scratch {
     pending: Vec<Pending>,
     /// Languages that `order` has taken out of their turn (tokens of their keys).
     done: Vec<u32>,
+    /// Where in the stanza a namespace of the table is, by its number in the plan; 0 = not yet.
+    known: Vec<NsIndex>,
 }
 
 /// Where (a token), and what is wrong.
@@ -48,18 +50,23 @@ pub(super) fn decode(
     scratch: &mut Scratch,
     stanza: &mut Stanza,
 ) -> Result<(), JsonError> {
-    let text = std::str::from_utf8(json).map_err(|_| syntax(json))?;
+    let text = chars::utf8(json).map_err(|_| syntax(json))?;
     scratch.tape.parse(text).map_err(|_| syntax(json))?;
     scratch.pending.clear();
     scratch.done.clear();
+    let plan = Plan::get();
+    scratch.known.clear();
+    scratch.known.resize(plan.namespaces() + 1, NO_NS);
+    scratch.known[usize::from(plan.client)] = CLIENT_NS;
     stanza.clear();
     stanza.text.reserve(json.len());
     let mut decoder = Decoder {
-        plan: Plan::get(),
+        plan,
         json: text,
         tape: &scratch.tape,
         pending: &mut scratch.pending,
         done: &mut scratch.done,
+        known: &mut scratch.known,
         stanza,
         mode,
         depth: 0,
@@ -122,6 +129,7 @@ struct Decoder<'a> {
     tape: &'a Tape,
     pending: &'a mut Vec<Pending>,
     done: &'a mut Vec<u32>,
+    known: &'a mut [NsIndex],
     stanza: &'a mut Stanza,
     mode: Mode,
     depth: usize,
@@ -166,7 +174,7 @@ impl<'a> Decoder<'a> {
         let mut name = "message";
         let mut at = 1;
         while at < self.token(0).next {
-            if self.tape.str(self.json, self.token(at)) == "kind" {
+            if same(self.tape.str(self.json, self.token(at)), "kind") {
                 name = self.string(at + 1)?;
                 if super::encode::kind_of(name).is_none() {
                     return Err((at + 1, "expected message, presence or iq".to_owned()));
@@ -223,24 +231,27 @@ impl<'a> Decoder<'a> {
         (self.stanza.namespaces.len() - 1) as NsIndex
     }
 
-    fn fixed_ns(&mut self, uri: &'static str) -> NsIndex {
-        if let Some(found) = self.find_ns(uri) {
-            return found;
+    /// The index of a row's namespace in the stanza.
+    #[inline]
+    fn row_ns(&mut self, row: &PlanRow) -> NsIndex {
+        let known = &mut self.known[usize::from(row.ns)];
+        if *known == NO_NS {
+            *known = self.stanza.namespaces.len() as NsIndex;
+            self.stanza.namespaces.push(Namespace::Fixed(row.def.ns));
         }
-        self.stanza.namespaces.push(Namespace::Fixed(uri));
-        (self.stanza.namespaces.len() - 1) as NsIndex
+        *known
     }
 
     fn find_ns(&self, uri: &str) -> Option<NsIndex> {
-        if STANZA_NAMESPACES.contains(&uri) {
+        if STANZA_NAMESPACES.iter().any(|ns| same(ns, uri)) {
             return Some(CLIENT_NS);
         }
-        if uri == XML_NS {
+        if same(uri, XML_NS) {
             return Some(XML_PREFIX_NS);
         }
         let list = &self.stanza.namespaces;
         let oldest = list.len().saturating_sub(16);
-        (oldest..list.len()).rev().map(|at| at as NsIndex).find(|at| self.stanza.namespace(*at) == uri)
+        (oldest..list.len()).rev().map(|at| at as NsIndex).find(|at| same(self.stanza.namespace(*at), uri))
     }
 
     /// The text of a value of this type, checked, appended to the buffer.
@@ -257,7 +268,9 @@ impl<'a> Decoder<'a> {
                 }
                 return self.text(at, text);
             }
-            (Type::Enum(words), Kind::String | Kind::Escaped) if words.contains(&text) => {
+            (Type::Enum(words), Kind::String | Kind::Escaped)
+                if words.iter().any(|word| same(word, text)) =>
+            {
                 return Ok(self.stanza.intern(text));
             }
             (Type::Int, Kind::Number) if is_int(text) => return Ok(self.stanza.intern(text)),
@@ -317,7 +330,7 @@ impl<'a> Decoder<'a> {
         let name = self.stanza.str(attr.name);
         let ns = self.stanza.namespace(attr.ns);
         let twice = list.iter().any(|a| {
-            self.stanza.str(a.name) == name && (a.ns == attr.ns || self.stanza.namespace(a.ns) == ns)
+            same(self.stanza.str(a.name), name) && (a.ns == attr.ns || same(self.stanza.namespace(a.ns), ns))
         });
         if twice {
             return Err((at, "the attribute is there twice".to_owned()));
@@ -421,7 +434,7 @@ impl<'a> Decoder<'a> {
         if self.token(at).kind == Kind::Object {
             let mut key_at = at + 1;
             while key_at < self.token(at).next {
-                if self.tape.str(self.json, self.token(key_at)) == name_key {
+                if same(self.tape.str(self.json, self.token(key_at)), name_key) {
                     return self.string(key_at + 1);
                 }
                 key_at = self.token(key_at + 1).next;
@@ -478,7 +491,7 @@ impl<'a> Decoder<'a> {
     /// A companion key (`uri` beside `condition`) has no element of its own: it needs the key that it accompanies.
     fn companions(&self, object: &PlanObject, at: u32, base: usize) -> Result<(), Wrong> {
         let token = self.token(at);
-        if !object.rows.iter().any(|row| row.also_key.len() > 4) || token.kind != Kind::Object {
+        if !object.has_companions || token.kind != Kind::Object {
             return Ok(());
         }
         let mut key_at = at + 1;
@@ -582,7 +595,7 @@ impl<'a> Decoder<'a> {
         if !def.default.is_empty() && self.stanza.str(value) == def.default {
             return Ok(());
         }
-        let ns = if def.ns.is_empty() { NO_NS } else { self.fixed_ns(def.ns) };
+        let ns = if def.ns.is_empty() { NO_NS } else { XML_PREFIX_NS };
         let name = self.stanza.intern(def.name);
         self.push_attr(root, at, from, AttrEntry { ns, name, value })
     }
@@ -645,7 +658,7 @@ impl<'a> Decoder<'a> {
                         ""
                     };
                     let name = self.object_name(at, object.name_key, default)?;
-                    if !row.def.names.contains(&name) {
+                    if !row.def.names.iter().any(|known| same(known, name)) {
                         return Err((
                             at,
                             format!("{}: expected one of {}", object.name_key, row.def.names.join(", ")),
@@ -654,10 +667,10 @@ impl<'a> Decoder<'a> {
                     name
                 }
             };
-            let ns = self.fixed_ns(row.def.ns);
+            let ns = self.row_ns(row);
             return self.object(at, row.object, name, ns);
         }
-        let ns = self.fixed_ns(row.def.ns);
+        let ns = self.row_ns(row);
         if let Shape::Name(also) = row.def.shape {
             return self.named(row, also, at, ns);
         }
@@ -715,7 +728,7 @@ impl<'a> Decoder<'a> {
         let name = self.string(at)?;
         match row.def.names.is_empty() {
             true => self.name(at, name)?,
-            false if row.def.names.contains(&name) => {}
+            false if row.def.names.iter().any(|known| same(known, name)) => {}
             false => return Err((at, format!("expected one of {}", row.def.names.join(", ")))),
         }
         let index = self.open(at, name, ns)?;
@@ -811,7 +824,7 @@ impl<'a> Decoder<'a> {
             },
         };
         if let Some(row) = row {
-            let named = row.def.names.is_empty() || row.def.names.contains(&name);
+            let named = row.def.names.is_empty() || row.def.names.iter().any(|known| same(known, name));
             if !named || (row.def.ns != ANY && self.stanza.namespace(ns) != row.def.ns) {
                 return Err((at, "expected another element".to_owned()));
             }

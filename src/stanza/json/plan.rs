@@ -24,6 +24,8 @@ pub(super) struct Plan {
 pub(super) struct PlanObject {
     pub def: &'static Object,
     pub rows: Vec<PlanRow>,
+    /// Some row has a companion key.
+    pub has_companions: bool,
     /// Some attribute has a default.
     pub has_defaults: bool,
     /// `,"key":` of each attribute.
@@ -47,6 +49,8 @@ pub(super) struct PlanRow {
     pub key: Box<[u8]>,
     /// `,"key":` of the companion of a [`Shape::Name`].
     pub also_key: Box<[u8]>,
+    /// Number of its namespace.
+    pub ns: NsId,
     /// Index of the first row with the same key: of those, one element only.
     pub group: u16,
     /// Index of the object for [`Shape::Object`].
@@ -82,6 +86,11 @@ impl Plan {
     #[inline]
     pub(super) fn object(&self, index: u16) -> &PlanObject {
         &self.objects[index as usize]
+    }
+
+    /// How many namespaces the table names.
+    pub(super) fn namespaces(&self) -> usize {
+        self.namespaces.entries.len()
     }
 
     /// The object of a stanza, by its kind.
@@ -206,6 +215,7 @@ impl Builder {
         }
         self.objects[index as usize] = Some(PlanObject {
             def,
+            has_companions: def.all_rows().any(|row| also(row).is_some()),
             has_defaults: def.attrs.iter().any(|attr| !attr.default.is_empty()),
             attr_keys: def.attrs.iter().map(|attr| member_key(attr.key)).collect(),
             text_key: member_key(def.text.map_or("", |(key, _)| key)),
@@ -220,9 +230,7 @@ impl Builder {
     }
 
     fn row(&mut self, def: &'static Row) -> PlanRow {
-        if def.ns != ANY {
-            self.ns(def.ns);
-        }
+        let ns = if def.ns == ANY { 0 } else { self.ns(def.ns) };
         let (object, inner) = match def.shape {
             Shape::Object(object) => (self.object(object), None),
             Shape::Wrap(inner) => (0, Some(Box::new(self.row(inner)))),
@@ -232,6 +240,7 @@ impl Builder {
             def,
             key: member_key(def.key),
             also_key: member_key(also(def).unwrap_or("")),
+            ns,
             group: 0,
             object,
             inner,

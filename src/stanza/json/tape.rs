@@ -6,6 +6,8 @@
 //!
 //! Leaves out: what a value means, duplicate members (the decoder sees them), streams of several values.
 
+use super::text::clean;
+
 /// Nesting that is still read.
 const DEEPEST: usize = 1024;
 
@@ -282,18 +284,10 @@ impl Reader<'_> {
 
     /// Goes on to the next quote or backslash.
     fn clean(&mut self) -> Result<(), NotJson> {
-        while let Some(chunk) = self.bytes[self.at..].first_chunk::<16>() {
-            if chunk.iter().fold(false, |odd, b| odd | (*b < b' ') | (*b == b'"') | (*b == b'\\')) {
-                break;
-            }
-            self.at += 16;
-        }
-        loop {
-            match self.peek() {
-                Some(b'"' | b'\\') => return Ok(()),
-                None | Some(0..0x20) => return Err(NotJson),
-                Some(_) => self.at += 1,
-            }
+        self.at += clean(&self.bytes[self.at..]);
+        match self.peek() {
+            Some(b'"' | b'\\') => Ok(()),
+            _ => Err(NotJson),
         }
     }
 

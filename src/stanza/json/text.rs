@@ -1,6 +1,6 @@
 //! JSON strings out, and the numbers that may pass as they are.
 
-use super::super::chars::same;
+use super::super::chars::{Odd, same};
 use super::super::jid;
 use super::table::{Attr, Type};
 
@@ -18,33 +18,11 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// How many bytes at the beginning need no escape.
+/// How many bytes at the beginning a JSON string can hold as they are.
 #[inline]
-fn clean(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(chunk) = bytes[at..].first_chunk::<16>() {
-        if chunk.iter().fold(false, |odd, b| odd | (*b < b' ') | (*b == b'"') | (*b == b'\\')) {
-            break;
-        }
-        at += 16;
-    }
-    while at < bytes.len() && !ESCAPED[bytes[at] as usize] {
-        at += 1;
-    }
-    at
+pub(super) fn clean(bytes: &[u8]) -> usize {
+    Odd { bytes: [b'"', b'\\'], controls: true }.find(bytes)
 }
-
-static ESCAPED: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < 0x20 {
-        table[at] = true;
-        at += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
 
 #[cold]
 fn escaped(mut bytes: &[u8], mut clean_until: usize, out: &mut Vec<u8>) {
