@@ -1,22 +1,27 @@
 //! A stanza: parsed, read, changed in the few ways the bridge needs, written; and its JSON form.
 //!
-//! One stanza is one flat arena in document order ("a node ends where its next sibling begins"), so that parsing allocates three vectors
-//! and walking follows no pointers. `&str`s borrow from it.
+//! One stanza is one flat arena in document order (an element ends where its last descendant ends), its strings are spans of one buffer that
+//! begins with a copy of the bytes as they came. Parsing into a stanza that was used before allocates nothing of its own; walking follows no
+//! pointers; every `&str` borrows from the buffer.
 //!
 //! The public shape (used by lanes, modules, mapping, platform):
 //! - [`Stanza::parse`] / [`Stanza::parse_into`]: bytes to stanza, within [`Limits`]. [`Stanza::to_xml`]: back.
 //! - [`Stanza::root`], [`Element`], [`Node`]: read.
 //! - [`Stanza::set_attr`], [`Stanza::append`]: change the root's attributes, add a child. Nothing else is ever changed.
 //! - [`json::encode`] / [`json::decode`]: stanza JSON, lossless. [`canonical`]: what "equal" means.
+//! - [`errors`]: HTTP status and stanza error condition, one table. [`jid`]: is this a JID?
 //!
-//! Leaves out: streams, SASL, HTTP, any meaning of a payload (that is `mapping`).
+//! Leaves out: streams, SASL, HTTP itself, any judgement about a payload (that is `mapping`).
 
 mod canonical;
+mod chars;
+pub mod errors;
+pub mod jid;
 pub mod json;
 mod parse;
 mod write;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, canonical_exact};
 pub use parse::{Limits, StanzaError};
 
 /// The stanza namespaces of RFC 6120 and XEP-0114; all three read as one.
@@ -47,18 +52,34 @@ impl Kind {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+/// A piece of the stanza's text buffer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Span {
     start: u32,
     end: u32,
 }
+
+/// A namespace that occurs in the stanza. The same one may stand in the list twice.
+#[derive(Debug, Clone, Copy)]
+enum Namespace {
+    Fixed(&'static str),
+    Span(Span),
+}
+
+/// Index into [`Stanza::namespaces`]; the first three are always there.
+type NsIndex = u32;
+const NO_NS: NsIndex = 0;
+const CLIENT_NS: NsIndex = 1;
+const XML_PREFIX_NS: NsIndex = 2;
+const FIRST_NAMESPACES: [Namespace; 3] =
+    [Namespace::Fixed(""), Namespace::Fixed(STANZA_NAMESPACES[0]), Namespace::Fixed(XML_NS)];
 
 #[derive(Debug, Clone, Copy)]
 enum Entry {
     /// An element: local name, namespace, its attributes, and the index behind its last descendant.
     Element {
         name: Span,
-        ns: Span,
+        ns: NsIndex,
         attrs: Span,
         end: u32,
     },
@@ -67,12 +88,12 @@ enum Entry {
 
 #[derive(Debug, Clone, Copy)]
 struct AttrEntry {
-    ns: Span,
+    ns: NsIndex,
     name: Span,
     value: Span,
 }
 
-/// A complete stanza. `Clone` copies three vectors.
+/// A complete stanza. `Clone` copies its vectors.
 #[derive(Debug, Clone, Default)]
 pub struct Stanza {
     text: String,
@@ -80,6 +101,9 @@ pub struct Stanza {
     attrs: Vec<AttrEntry>,
     /// The root's attributes live apart so that they can be changed without moving others.
     root_attrs: Vec<AttrEntry>,
+    namespaces: Vec<Namespace>,
+    /// What the parser needs while it works, kept for the next time.
+    scratch: parse::Scratch,
 }
 
 /// A read-only view of one element.
@@ -110,8 +134,31 @@ pub struct Attr<'a> {
 }
 
 impl Stanza {
+    #[inline]
     fn str(&self, span: Span) -> &str {
         &self.text[span.start as usize..span.end as usize]
+    }
+
+    #[inline]
+    fn bytes(&self, span: Span) -> &[u8] {
+        &self.text.as_bytes()[span.start as usize..span.end as usize]
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.entries.clear();
+        self.attrs.clear();
+        self.root_attrs.clear();
+        self.namespaces.clear();
+        self.namespaces.extend_from_slice(&FIRST_NAMESPACES);
+    }
+
+    #[inline]
+    fn namespace(&self, index: NsIndex) -> &str {
+        match self.namespaces[index as usize] {
+            Namespace::Fixed(ns) => ns,
+            Namespace::Span(span) => self.str(span),
+        }
     }
 
     fn intern(&mut self, value: &str) -> Span {
@@ -162,15 +209,14 @@ impl Stanza {
 
     /// Sets or removes (None) an attribute without namespace of the stanza element. The value must consist of XML characters.
     pub fn set_attr(&mut self, name: &str, value: Option<&str>) {
-        let at = self.root_attrs.iter().position(|a| a.ns.start == a.ns.end && self.str(a.name) == name);
+        let at = self.root_attrs.iter().position(|a| a.ns == NO_NS && self.str(a.name) == name);
         match (at, value) {
             (Some(at), None) => {
                 self.root_attrs.remove(at);
             }
             (Some(at), Some(value)) => self.root_attrs[at].value = self.intern(value),
             (None, Some(value)) => {
-                let entry =
-                    AttrEntry { ns: Span::default(), name: self.intern(name), value: self.intern(value) };
+                let entry = AttrEntry { ns: NO_NS, name: self.intern(name), value: self.intern(value) };
                 self.root_attrs.push(entry);
             }
             (None, None) => {}
@@ -187,23 +233,35 @@ impl Stanza {
 }
 
 impl<'a> Element<'a> {
-    fn entry(&self) -> (Span, Span, Span, u32) {
+    #[inline]
+    fn entry(&self) -> (Span, NsIndex, Span, u32) {
         match self.stanza.entries[self.index as usize] {
             Entry::Element { name, ns, attrs, end } => (name, ns, attrs, end),
             Entry::Text(_) => unreachable!("an Element is only made for element entries"),
         }
     }
 
+    #[inline]
+    fn attr_entries(&self) -> &'a [AttrEntry] {
+        let span = self.entry().2;
+        match self.index {
+            0 => &self.stanza.root_attrs,
+            _ => &self.stanza.attrs[span.start as usize..span.end as usize],
+        }
+    }
+
     /// Local name.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &'a str {
         self.stanza.str(self.entry().0)
     }
 
     /// Namespace; the three stanza namespaces all read as `jabber:client`.
     #[must_use]
+    #[inline]
     pub fn ns(&self) -> &'a str {
-        self.stanza.str(self.entry().1)
+        self.stanza.namespace(self.entry().1)
     }
 
     /// Whether it has this local name and namespace.
@@ -215,14 +273,8 @@ impl<'a> Element<'a> {
     /// Its attributes in document order, namespace declarations left out.
     pub fn attrs(&self) -> impl Iterator<Item = Attr<'a>> + use<'a> {
         let stanza = self.stanza;
-        let span = self.entry().2;
-        let list = if self.index == 0 {
-            &stanza.root_attrs[..]
-        } else {
-            &stanza.attrs[span.start as usize..span.end as usize]
-        };
-        list.iter().map(move |a| Attr {
-            ns: stanza.str(a.ns),
+        self.attr_entries().iter().map(move |a| Attr {
+            ns: stanza.namespace(a.ns),
             name: stanza.str(a.name),
             value: stanza.str(a.value),
         })
@@ -230,8 +282,12 @@ impl<'a> Element<'a> {
 
     /// The value of an attribute without namespace.
     #[must_use]
+    #[inline]
     pub fn attr(&self, name: &str) -> Option<&'a str> {
-        self.attrs().find(|a| a.ns.is_empty() && a.name == name).map(|a| a.value)
+        let stanza = self.stanza;
+        let found =
+            self.attr_entries().iter().find(|a| a.ns == NO_NS && chars::same(stanza.str(a.name), name));
+        found.map(|a| stanza.str(a.value))
     }
 
     /// The value of `xml:lang` on this very element.
