@@ -21,16 +21,8 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         more = true;
     }
     more |= expire_due(tx)? > 0;
-    // What a removed row knew about the last change moves to the user's row first.
-    let keep_since = "UPDATE users SET state_since = max(state_since, s.at) FROM
-        (SELECT user, max(changed_at) AS at FROM sessions WHERE {which} GROUP BY user) AS s WHERE users.id = s.user";
-    for (which, before) in [
-        ("open = 0 AND changed_at <= ?1", tx.now - TOMBSTONE),
-        ("expires_at IS NOT NULL AND expires_at <= ?1", tx.now),
-    ] {
-        tx.conn.prepare_cached(&keep_since.replace("{which}", which))?.execute([before])?;
-        tx.conn.prepare_cached(&format!("DELETE FROM sessions WHERE {which}"))?.execute([before])?;
-    }
+    more |= old_sessions(tx, "sessions_closed", "open = 0 AND changed_at <= ?1", tx.now - TOMBSTONE)?;
+    more |= old_sessions(tx, "sessions_expiry", "expires_at <= ?1", tx.now)?;
     for (sql, before) in [
         (
             "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE decided_at <= ?1 AND seq IS NULL LIMIT ?2)",
@@ -76,18 +68,42 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         }
         more |= !old.is_empty();
     }
-    // The downlink in order, and how far it was cut.
-    let last_old = "SELECT max(seq) FROM (SELECT seq FROM downlink WHERE at <= ?1 ORDER BY seq LIMIT ?2)";
-    let cut: Option<i64> =
-        tx.conn.prepare_cached(last_old)?.query_row([tx.now - settings.downlink, PIECE], |r| r.get(0))?;
-    if let Some(cut) = cut {
-        tx.conn.prepare_cached("DELETE FROM downlink WHERE seq <= ?1")?.execute([cut])?;
-        tx.conn.prepare_cached("UPDATE downlink_floor SET seq = max(seq, ?1)")?.execute([cut])?;
-        more = true;
-    }
+    more |= old_downlink(tx, settings)?;
     tx.conn
         .prepare_cached("DELETE FROM erased WHERE at <= ?1")?
         .execute([tx.now - super::erase::REMEMBERED])?;
     tx.conn.prepare_cached("DELETE FROM ended_epochs WHERE ended_at <= ?1")?.execute([tx.now - DAY])?;
     Ok(more)
+}
+
+/// Sessions that are over: what a row knew about the last change moves to the user's row first. The index is named, because the planner would
+/// rather read the whole table in the order of users.
+fn old_sessions(tx: Tx<'_>, index: &str, which: &str, before: Millis) -> Result<bool> {
+    let sql = format!(
+        "SELECT user, resource, node, changed_at FROM sessions INDEXED BY {index} WHERE {which} LIMIT {PIECE}"
+    );
+    let mut sql = tx.conn.prepare_cached(&sql)?;
+    let read = |r: &rusqlite::Row<'_>| {
+        Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, r.get::<_, Millis>(3)?))
+    };
+    let old = sql.query_map([before], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for (user, resource, node, changed_at) in &old {
+        let sql = "UPDATE users SET state_since = max(state_since, ?2) WHERE id = ?1";
+        tx.conn.prepare_cached(sql)?.execute(params![user, changed_at])?;
+        let sql = "DELETE FROM sessions WHERE user = ?1 AND resource = ?2 AND node = ?3";
+        tx.conn.prepare_cached(sql)?.execute(params![user, resource, node])?;
+    }
+    Ok(!old.is_empty())
+}
+
+/// The downlink is cut from its beginning, and how far is remembered. Only the oldest events are looked at.
+fn old_downlink(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
+    let mut sql = tx.conn.prepare_cached("SELECT seq, at FROM downlink ORDER BY seq LIMIT ?1")?;
+    let oldest = sql.query_map([PIECE], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Millis>(1)?)))?;
+    let oldest = oldest.collect::<rusqlite::Result<Vec<_>>>()?;
+    let old = oldest.iter().take_while(|(_, at)| *at <= tx.now - settings.downlink);
+    let Some((cut, _)) = old.last() else { return Ok(false) };
+    tx.conn.prepare_cached("DELETE FROM downlink WHERE seq <= ?1")?.execute([cut])?;
+    tx.conn.prepare_cached("UPDATE downlink_floor SET seq = max(seq, ?1)")?.execute([cut])?;
+    Ok(true)
 }

@@ -184,12 +184,7 @@ impl Rooms for Sqlite {
         let (room, user) = (room.clone(), user.clone());
         self.read(move |tx| {
             let row = known(tx, &room)?;
-            let sql = format!(
-                "SELECT {COLUMNS} FROM room_missed m JOIN room_messages x ON x.room = m.room
-                    AND x.seq BETWEEN m.from_seq AND coalesce(m.to_seq, 9223372036854775807)
-                 WHERE m.room = ?1 AND m.user = ?2 ORDER BY m.from_seq, x.seq LIMIT ?3"
-            );
-            page(tx, &sql, params![row.id, user.as_str(), limit + 1], limit)
+            missed_page(tx, row.id, user.as_str(), limit)
         })
         .await
     }
@@ -372,8 +367,41 @@ fn missed_count(tx: Tx<'_>, room: i64, user: &str) -> Result<u64> {
 const COLUMNS: &str =
     "x.seq, x.key, x.stanza_id, x.from_user, x.nick, x.sent_at, x.delivered, x.read, x.stanza";
 
+/// A page of what was missed, range by range, so that it costs what it holds and not what was missed in all.
+fn missed_page(tx: Tx<'_>, room: i64, user: &str, limit: u32) -> Result<RoomMessages> {
+    let sql = "SELECT from_seq, coalesce(to_seq, 9223372036854775807) FROM room_missed WHERE room = ?1 AND user = ?2 ORDER BY from_seq";
+    let mut sql = tx.conn.prepare_cached(sql)?;
+    let ranges = sql.query_map(params![room, user], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
+    let ranges = ranges.collect::<rusqlite::Result<Vec<_>>>()?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut items = Vec::new();
+    for (from, to) in ranges {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM room_messages x WHERE x.room = ?1 AND x.seq BETWEEN ?2 AND ?3 ORDER BY x.seq LIMIT ?4"
+        );
+        let left = i64::try_from(limit + 1 - items.len()).unwrap_or(1);
+        items.extend(messages(tx, &sql, params![room, from, to, left])?);
+        if items.len() > limit {
+            break;
+        }
+    }
+    Ok(cut(items, limit))
+}
+
 /// One page; the cursor is the position of its last message.
 fn page(tx: Tx<'_>, sql: &str, values: impl rusqlite::Params, limit: u32) -> Result<RoomMessages> {
+    Ok(cut(messages(tx, sql, values)?, usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+fn cut(mut items: Vec<RoomMessage>, limit: usize) -> RoomMessages {
+    let next = (items.len() > limit).then(|| {
+        items.truncate(limit);
+        items.last().map(|m| m.seq.to_string()).unwrap_or_default()
+    });
+    RoomMessages { items, next }
+}
+
+fn messages(tx: Tx<'_>, sql: &str, values: impl rusqlite::Params) -> Result<Vec<RoomMessage>> {
     let mut sql = tx.conn.prepare_cached(sql)?;
     let mut rows = sql.query(values)?;
     let mut items = Vec::new();
@@ -390,12 +418,7 @@ fn page(tx: Tx<'_>, sql: &str, values: impl rusqlite::Params, limit: u32) -> Res
             stanza: RawValue::from_string(r.get(8)?).map_err(|e| StoreError::Corrupt(Box::new(e)))?,
         });
     }
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = (items.len() > limit).then(|| {
-        items.truncate(limit);
-        items.last().map(|m| m.seq.to_string()).unwrap_or_default()
-    });
-    Ok(RoomMessages { items, next })
+    Ok(items)
 }
 
 fn unsigned(n: i64) -> u64 {
