@@ -87,7 +87,7 @@ fn element(
     depth: usize,
     out: &mut String,
 ) {
-    let prefixed = choices.rarely(20) && ns != "";
+    let prefixed = choices.rarely(20) && !ns.is_empty();
     let qualified = if prefixed { format!("p:{name}") } else { name.to_owned() };
     let declaration = if prefixed { "xmlns:p" } else { "xmlns" };
     out.push_str(&format!("<{qualified} {declaration}='{ns}'"));

@@ -11,6 +11,9 @@
 //! -> {"kind":...}           what it must become (passwords shown); written by UPDATE=1
 //! ```
 
+// Compiled into several tests, none of which uses all of it.
+#![allow(dead_code)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
