@@ -64,9 +64,17 @@ impl Project {
         Ok(directory.join(format!("{step}.log")))
     }
 
+    /// Cargo as if it had been typed: what the `cargo` that runs us tells us about our own package would make it build
+    /// crates anew whose build scripts look at that.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 }
