@@ -38,6 +38,11 @@ enum How {
     Peer(usize, &'static str),
 }
 
+/// Builds and starts a peer.
+type Make = fn(&Path) -> Result<Peer, String>;
+/// Name in the table, the peer's word for it, and whether it goes back to XML.
+type Way = (&'static str, &'static str, bool);
+
 struct Kind {
     name: &'static str,
     xml: String,
@@ -52,7 +57,7 @@ fn main() {
     let kinds: Vec<Kind> = kinds::kinds()
         .into_iter()
         .map(|(name, xml)| {
-            let json = ours.to_json(xml.as_bytes()).to_vec();
+            let json = ours.json(xml.as_bytes()).to_vec();
             let mut value = Vec::new();
             inside::value_to_json(&xml, &mut value);
             Kind { name, xml, json, value }
@@ -69,7 +74,7 @@ fn main() {
         Contender { name: "ours", back: true, how: How::Ours },
         Contender { name: "Value", back: true, how: How::Value },
     ];
-    let made: [(&str, fn(&Path) -> Result<Peer, String>, &[(&'static str, &'static str, bool)]); 2] = [
+    let made: [(&str, Make, &[Way]); 2] = [
         (
             "Java",
             peers::java,
@@ -155,8 +160,8 @@ fn run(contender: &Contender, kind: &Kind, times: u64, ours: &mut inside::Ours, 
     let start = cpu();
     for _ in 0..times {
         let size = match (&contender.how, contender.back) {
-            (How::Ours, false) => ours.to_json(kind.xml.as_bytes()).len(),
-            (How::Ours, true) => ours.to_xml(&kind.json).len(),
+            (How::Ours, false) => ours.json(kind.xml.as_bytes()).len(),
+            (How::Ours, true) => ours.xml(&kind.json).len(),
             (How::Drain, _) => inside::drain(&kind.xml),
             (How::DrainAll, _) => inside::drain_all(&kind.xml),
             (How::Value, false) => inside::value_to_json(&kind.xml, &mut out),

@@ -18,14 +18,14 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub fn to_json(&mut self, xml: &[u8]) -> &[u8] {
+    pub fn json(&mut self, xml: &[u8]) -> &[u8] {
         self.out.clear();
         self.stanza.parse_into(xml, &LIMITS).expect("stanza");
         json::encode(&self.stanza, Options { secrets: true, whitespace: false, order: false }, &mut self.out);
         &self.out
     }
 
-    pub fn to_xml(&mut self, json: &[u8]) -> &[u8] {
+    pub fn xml(&mut self, json: &[u8]) -> &[u8] {
         self.out.clear();
         json::decode_into(json, Mode::Strict, &mut self.stanza).expect("stanza JSON");
         self.stanza.to_xml(&mut self.out);
