@@ -18,14 +18,14 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub fn to_json(&mut self, xml: &[u8]) -> &[u8] {
+    pub fn json(&mut self, xml: &[u8]) -> &[u8] {
         self.out.clear();
         self.stanza.parse_into(xml, &LIMITS).expect("stanza");
         json::encode(&self.stanza, Options { secrets: true, whitespace: false, order: false }, &mut self.out);
         &self.out
     }
 
-    pub fn to_xml(&mut self, json: &[u8]) -> &[u8] {
+    pub fn xml(&mut self, json: &[u8]) -> &[u8] {
         self.out.clear();
         json::decode_into(json, Mode::Strict, &mut self.stanza).expect("stanza JSON");
         self.stanza.to_xml(&mut self.out);
@@ -69,7 +69,7 @@ pub fn drain_all(xml: &str) -> usize {
 }
 
 /// The plain way: events into a generic `Value`, `Value` into bytes. It knows no concept, so it does less than ours.
-pub fn value_to_json(xml: &str, out: &mut Vec<u8>) {
+pub fn value_to_json(xml: &str, out: &mut Vec<u8>) -> usize {
     let mut reader = NsReader::from_str(xml);
     let mut stack: Vec<(Map<String, Value>, Vec<Value>)> = Vec::new();
     out.clear();
@@ -109,7 +109,7 @@ pub fn value_to_json(xml: &str, out: &mut Vec<u8>) {
                 };
                 push(&mut stack, &text);
             }
-            Event::Eof => return,
+            Event::Eof => return out.len(),
             _ => {}
         }
     }
@@ -143,11 +143,12 @@ fn element(ns: &str, tag: &BytesStart<'_>) -> Map<String, Value> {
 }
 
 /// And back.
-pub fn value_to_xml(json: &[u8], out: &mut Vec<u8>) {
+pub fn value_to_xml(json: &[u8], out: &mut Vec<u8>) -> usize {
     out.clear();
     let value: Value = serde_json::from_slice(json).expect("JSON");
     let mut writer = Writer::new(&mut *out);
     write(&value, "", &mut writer);
+    out.len()
 }
 
 fn write(value: &Value, outer: &str, writer: &mut Writer<&mut Vec<u8>>) {

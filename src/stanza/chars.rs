@@ -25,40 +25,28 @@ pub(super) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// XML 1.0 production 2 (`Char`).
-fn is_xml_char(char: char) -> bool {
-    matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
-}
-
-/// The first character that XML 1.0 does not have.
+/// The first character that XML 1.0 does not have (production 2, `Char`): a control, U+FFFE or U+FFFF; there are no surrogates in UTF-8.
 pub(super) fn illegal(text: &str) -> Option<char> {
-    match traits(text) & (CONTROL | EF) {
-        0 => None,
-        _ => text.chars().find(|c| !is_xml_char(*c)),
-    }
-}
-
-/// Some byte is below a blank (tab, line feed and carriage return too).
-pub(super) const CONTROL: u8 = 1;
-/// Some byte is `>`.
-pub(super) const GREATER: u8 = 2;
-/// Some byte is 0xEF, with which U+FFFE and U+FFFF begin in UTF-8 (and a few thousand harmless ones).
-pub(super) const EF: u8 = 4;
-
-/// One pass over a text: which of the above are in it. Written so that the compiler makes vector instructions of it.
-pub(super) fn traits(text: &str) -> u8 {
-    let byte = |b: u8| u8::from(b < 0x20) | u8::from(b == b'>') << 1 | u8::from(b == 0xEF) << 2;
+    // U+FFFE and U+FFFF begin with 0xEF (and so do a few thousand harmless ones).
+    const ODD: Odd<1> = Odd { bytes: [0xEF], controls: true };
     let bytes = text.as_bytes();
-    let mut all = [0u8; 16];
-    let mut add = |chunk: &[u8; 16]| all.iter_mut().zip(chunk).for_each(|(sum, b)| *sum |= byte(*b));
-    match bytes.last_chunk::<16>() {
-        None => return bytes.iter().fold(0, |sum, b| sum | byte(*b)),
-        Some(last) => {
-            bytes.as_chunks::<16>().0.iter().for_each(&mut add);
-            add(last);
+    let mut at = 0;
+    loop {
+        at += ODD.find(&bytes[at..]);
+        at += match &bytes[at..] {
+            [] => return None,
+            [b'\t' | b'\n' | b'\r', ..] => 1,
+            [0xEF, 0xBF, 0xBE | 0xBF, ..] => return text[at..].chars().next(),
+            [0xEF, ..] => 3,
+            [control, ..] => return Some(char::from(*control)),
         }
     }
-    all.iter().fold(0, |a, b| a | b)
+}
+
+/// Whether a text holds nothing that must be looked at: no control (white space other than blanks included), no `>`, nothing that may be U+FFFE.
+#[inline(never)]
+pub(super) fn is_plain(text: &str) -> bool {
+    Odd { bytes: [b'>', 0xEF], controls: true }.find(text.as_bytes()) == text.len()
 }
 
 /// A set of bytes to look for: a few of them, and perhaps all below a blank.

@@ -528,12 +528,11 @@ impl Parser<'_> {
         if text.is_empty() {
             return Ok(());
         }
-        let traits = chars::traits(text);
-        if traits != 0 {
+        if !chars::is_plain(text) {
             if let Some(char) = chars::illegal(text) {
                 return Err(StanzaError::Character(u32::from(char)));
             }
-            if !cdata && traits & chars::GREATER != 0 && text.contains("]]>") {
+            if !cdata && text.contains("]]>") {
                 return Err(StanzaError::Syntax("]]> in a text"));
             }
             if text.contains('\r') {

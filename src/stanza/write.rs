@@ -140,7 +140,7 @@ fn escape<const ATTRIBUTE: bool>(text: &str, out: &mut Vec<u8>) {
 }
 
 /// How many bytes at the beginning stay themselves.
-#[inline]
+#[inline(never)]
 fn clean<const ATTRIBUTE: bool>(bytes: &[u8]) -> usize {
     match ATTRIBUTE {
         true => Odd { bytes: [b'&', b'<', b'>', b'"'], controls: true }.find(bytes),

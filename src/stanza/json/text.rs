@@ -19,7 +19,7 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// How many bytes at the beginning a JSON string can hold as they are.
-#[inline]
+#[inline(never)]
 pub(super) fn clean(bytes: &[u8]) -> usize {
     Odd { bytes: [b'"', b'\\'], controls: true }.find(bytes)
 }
