@@ -160,9 +160,11 @@ impl Journal {
                 return Err(self.alarmed(JournalError::Full { bytes }));
             }
         }
-        self.write(&[Change::Put(stream as usize, seq, value)])?;
-        self.count(stream, 1, value.len() as i64);
-        Ok(())
+        // Counted before it is there: whoever reads it may remove it before this returns, and a count must never fall below zero.
+        let bytes = value.len() as i64;
+        self.count(stream, 1, bytes);
+        self.write(&[Change::Put(stream as usize, seq, value)])
+            .inspect_err(|_| self.count(stream, -1, -bytes))
     }
 
     /// Rewrites a held entry and appends its settlement, both or none.
@@ -170,12 +172,13 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub fn settle(&self, held: u64, held_value: &[u8], settlement: &[u8]) -> Result<(), JournalError> {
-        self.write(&[
+        let bytes = settlement.len() as i64;
+        self.count(Stream::Settled, 1, bytes);
+        let changes = [
             Change::Put(Stream::Held as usize, held, held_value),
             Change::Put(Stream::Settled as usize, self.next_seq(), settlement),
-        ])?;
-        self.count(Stream::Settled, 1, settlement.len() as i64);
-        Ok(())
+        ];
+        self.write(&changes).inspect_err(|_| self.count(Stream::Settled, -1, -bytes))
     }
 
     /// Removes entries (`seq`, bytes of the value).
@@ -315,6 +318,28 @@ mod tests {
         assert!(back.is_sorted_by_key(|(seq, _)| *seq));
         assert!(journal.next_seq() > seqs[99], "the sequence goes on");
         assert_eq!(journal.depth(Stream::Settled).entries, 1);
+    }
+
+    #[test]
+    fn an_entry_that_is_removed_while_it_is_appended_is_counted_right() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let journal = Journal::open(dir.path(), 1, 1 << 20).expect("new");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut left = 20_000;
+                while left > 0 {
+                    let entries = journal.read(Stream::Events, 0, 500, usize::MAX).expect("read");
+                    let gone: Vec<_> = entries.iter().map(|(seq, value)| (*seq, value.len())).collect();
+                    journal.remove(Stream::Events, &gone).expect("remove");
+                    left -= gone.len();
+                }
+            });
+            for _ in 0..20_000 {
+                // A count that fell below zero would look like a full journal.
+                journal.append(Stream::Events, journal.next_seq(), b"short").expect("append");
+            }
+        });
+        assert_eq!(journal.depth(Stream::Events).entries, 0);
     }
 
     #[test]

@@ -23,6 +23,7 @@ final class Client {
     private static final int COUNT_DIGITS = 9;
     private static final int AFTER_MARK = TIME_DIGITS + 1 + COUNT_DIGITS;
     private static final int MOST_AT_ONCE = 32;
+    private static final int LOGIN_MILLIS = 20_000;
 
     final String jid;
     private final Socket socket;
@@ -51,6 +52,7 @@ final class Client {
         jid = user + "@" + domain + "/" + RESOURCE;
         socket = new Socket(InetAddress.getByName("127.0.0.1"), port);
         socket.setTcpNoDelay(true);
+        socket.setSoTimeout(LOGIN_MILLIS);
         in = socket.getInputStream();
         out = socket.getOutputStream();
         String stream = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" + domain
@@ -62,7 +64,8 @@ final class Client {
         say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + RESOURCE + "</resource></bind></iq>",
             "id=\"b\"");
         say("<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>", "id=\"s\"");
-        say("<presence/>", "<presence");
+        say("<presence/><iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", "id=\"p\"");
+        socket.setSoTimeout(0);
     }
 
     private void say(String text, String answer) throws IOException {
