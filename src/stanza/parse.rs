@@ -24,12 +24,14 @@ pub struct Limits {
     pub depth: usize,
     /// Children of one element, texts included (default 4,096).
     pub children: usize,
-    /// Attributes of one element, namespace declarations included (default 64).
+    /// Attributes of one element, namespace declarations included (default 64; more than 4,096 counts as 4,096).
     pub attributes: usize,
 }
 
 /// No stanza is deeper, whatever [`Limits`] say: writing and encoding go down recursively.
 pub(super) const DEEPEST: usize = 256;
+/// No element has more attributes: each is compared with each.
+pub(super) const MOST_ATTRIBUTES: usize = 4096;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -274,8 +276,9 @@ impl Parser<'_> {
                 return Err(StanzaError::Syntax("attributes are not apart"));
             }
             count += 1;
-            if count > self.limits.attributes {
-                return Err(StanzaError::Limit { limit: "attributes", max: self.limits.attributes });
+            let most = self.limits.attributes.min(MOST_ATTRIBUTES);
+            if count > most {
+                return Err(StanzaError::Limit { limit: "attributes", max: most });
             }
             let name_at = at;
             at = plain_name(tag, at);

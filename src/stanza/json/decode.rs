@@ -8,7 +8,7 @@
 //! booleans for texts.
 
 use super::super::chars::{self, is_ncname, same};
-use super::super::parse::DEEPEST;
+use super::super::parse::{DEEPEST, MOST_ATTRIBUTES};
 use super::super::{
     AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, Stanza, StanzaError,
     XML_NS, XML_PREFIX_NS, jid,
@@ -327,6 +327,9 @@ impl<'a> Decoder<'a> {
 
     fn push_attr(&mut self, root: bool, at: u32, from: usize, attr: AttrEntry) -> Result<(), Wrong> {
         let list = if root { &self.stanza.root_attrs[..] } else { &self.stanza.attrs[from..] };
+        if list.len() == MOST_ATTRIBUTES {
+            return Err((at, format!("more than {MOST_ATTRIBUTES} attributes")));
+        }
         let name = self.stanza.str(attr.name);
         let ns = self.stanza.namespace(attr.ns);
         let twice = list.iter().any(|a| {
