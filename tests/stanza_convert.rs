@@ -4,7 +4,6 @@
 #[allow(dead_code)]
 mod convert;
 #[path = "stanza/support.rs"]
-#[allow(dead_code)]
 mod support;
 
 /// Output, messages, and whether everything was converted.
