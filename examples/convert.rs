@@ -12,7 +12,7 @@
 //! Leaves out: streams, pretty printing (use a JSON tool), files (use the shell).
 
 use std::error::Error;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
 use cloudbridge::stanza::json::{self, Mode, Options};
@@ -21,8 +21,9 @@ use cloudbridge::stanza::{Limits, Stanza, canonical, canonical_exact};
 const USAGE: &str =
     "usage: convert [--reverse | --check] [--lines] [--lenient] [--secrets]   (stanza on stdin)";
 
+/// What was asked for.
 #[derive(Default)]
-struct Flags {
+pub struct Flags {
     reverse: bool,
     lines: bool,
     check: bool,
@@ -31,21 +32,13 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let mut flags = Flags::default();
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--reverse" => flags.reverse = true,
-            "--lines" => flags.lines = true,
-            "--check" => flags.check = true,
-            "--lenient" => flags.lenient = true,
-            "--secrets" => flags.secrets = true,
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    match run(&flags) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(flags) = Flags::read(&arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let output = io::BufWriter::new(io::stdout().lock());
+    match run(&flags, io::stdin().lock(), output, io::stderr().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -55,30 +48,49 @@ fn main() -> ExitCode {
     }
 }
 
+impl Flags {
+    /// None for a word that is unknown.
+    pub fn read(arguments: &[String]) -> Option<Flags> {
+        let mut flags = Flags::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--reverse" => flags.reverse = true,
+                "--lines" => flags.lines = true,
+                "--check" => flags.check = true,
+                "--lenient" => flags.lenient = true,
+                "--secrets" => flags.secrets = true,
+                _ => return None,
+            }
+        }
+        Some(flags)
+    }
+}
+
 /// Whether everything was converted.
-fn run(flags: &Flags) -> io::Result<bool> {
-    let mut input = io::stdin().lock();
-    let mut output = io::BufWriter::new(io::stdout().lock());
+pub fn run(
+    flags: &Flags,
+    mut input: impl BufRead,
+    mut output: impl Write,
+    mut errors: impl Write,
+) -> io::Result<bool> {
     let mut all = true;
     let mut text = Vec::new();
-    let mut number = 0;
-    loop {
+    for number in 1.. {
         text.clear();
         let read = match flags.lines {
             true => input.read_until(b'\n', &mut text)?,
             false => input.read_to_end(&mut text)?,
         };
-        if read == 0 && (flags.lines || number > 0) {
+        if flags.lines && read == 0 {
             break;
         }
-        number += 1;
         let mut result = Vec::new();
         if let Err(error) = convert(text.trim_ascii(), flags, &mut result) {
             all = false;
             result.clear();
             match flags.lines {
-                true => eprintln!("line {number}: {}", reasons(error.as_ref())),
-                false => eprintln!("convert: {}", reasons(error.as_ref())),
+                true => writeln!(errors, "line {number}: {}", reasons(error.as_ref()))?,
+                false => writeln!(errors, "convert: {}", reasons(error.as_ref()))?,
             }
         }
         if flags.lines || !result.is_empty() {

@@ -316,6 +316,23 @@ fn limits_are_named() {
         }
     }
     assert!(parse("<message xmlns='jabber:client' a='1' b='2'><a><b><c/></b></a><a/>x</message>").is_ok());
+    // However many a setting allows, 4,096 attributes are the end, on both ways.
+    let many = |n: usize| (0..n).map(|k| format!(" a{k}='1'")).collect::<String>();
+    let wide = Limits { attributes: usize::MAX, ..Limits::default() };
+    let xml = |n: usize| format!("<message xmlns='jabber:client'><x{}/></message>", many(n));
+    assert!(Stanza::parse(xml(4096).as_bytes(), &wide).is_ok());
+    assert!(matches!(
+        Stanza::parse(xml(4097).as_bytes(), &wide),
+        Err(StanzaError::Limit { limit: "attributes", max: 4096 })
+    ));
+    let json = format!(
+        "{{\"a\":{{{}}}}}",
+        (0..4097).map(|k| format!("\"a{k}\":\"1\"")).collect::<Vec<_>>().join(",")
+    );
+    assert!(
+        json::decode(json.as_bytes(), Mode::Lenient)
+            .is_err_and(|e| words(&e) == "/a/a4096: more than 4096 attributes")
+    );
     // However deep a setting allows it, 256 is the end, and that depth can be written and encoded.
     let deep = |n: usize| {
         format!("<message xmlns='jabber:client'>{}{}</message>", "<a>".repeat(n), "</a>".repeat(n))

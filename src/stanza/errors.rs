@@ -126,8 +126,8 @@ pub fn to_status(condition: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::table::CONDITIONS;
     use super::*;
+    use crate::stanza::json::table::CONDITIONS;
 
     #[test]
     fn every_condition_has_one_way_back_and_every_line_a_known_condition() {

@@ -1,7 +1,7 @@
 //! Stanza JSON: any stanza to JSON and back, losing nothing (design, "Mapping: two layers", layer 1). The format is described in
 //! `docs/stanza-json.md`, which is generated from the same [`table`] that the encoder and the decoder read.
 //!
-//! Reading order: `table` (what is mapped to what), `encode`, `decode`; `plan` (the table made quick), `tape` (JSON in), `text` (JSON out), `schema`.
+//! Reading order: `table` (what is mapped to what), `encode` and `decode` (how); `plan` (the table made quick), `tape` (JSON in), `text` (JSON out), `schema`.
 //!
 //! Leaves out: the envelope of events, rows, HTTP, any change to a stanza.
 

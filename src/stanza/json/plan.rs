@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::super::chars::same;
 use super::table::{self, ANY, Object, Row, Shape};
+use crate::stanza::chars::same;
 
 /// Number of a namespace that the table names; 0 = any other.
 pub(super) type NsId = u16;
@@ -94,7 +94,7 @@ impl Plan {
     }
 
     /// The object of a stanza, by its kind.
-    pub(super) fn stanza(&self, kind: super::super::Kind) -> u16 {
+    pub(super) fn stanza(&self, kind: crate::stanza::Kind) -> u16 {
         self.kinds[kind as usize]
     }
 

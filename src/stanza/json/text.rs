@@ -1,8 +1,8 @@
 //! JSON strings out, and the numbers that may pass as they are.
 
-use super::super::chars::{Odd, same};
-use super::super::jid;
 use super::table::{Attr, Type};
+use crate::stanza::chars::{Odd, same};
+use crate::stanza::jid;
 
 /// Appends `text` as a JSON string. Its characters are XML's, so of the controls only tab, line feed and carriage return occur.
 #[inline]

@@ -6,14 +6,17 @@
 //!
 //! So nothing can be lost by forgetting: what no row takes is in `a` or `rest`, by construction.
 
-use super::super::canonical::white_is_insignificant;
-use super::super::chars::{is_white, same};
-use super::super::{AttrEntry, Element, Entry, FIRST_NAMESPACES, Kind, NO_NS, Node, Stanza, XML_PREFIX_NS};
-use super::plan::{NsId, Plan, PlanObject, PlanRow};
-use super::table::{Also, Many, Shape, Type};
+use self::values::is_private;
+use super::Options;
+use super::plan::{NsId, Plan, PlanObject};
+use super::table::{Many, Type};
 use super::tape::Tape;
 use super::text::{fits, string, value};
-use super::{MOST_LANGUAGES, Options};
+use crate::stanza::chars::{is_white, same};
+use crate::stanza::{AttrEntry, Element, Entry, FIRST_NAMESPACES, Kind, NO_NS, Stanza, XML_PREFIX_NS};
+
+mod takes;
+mod values;
 
 /// Which key a child went to: the number of a row, or one of these two.
 const REST: u16 = u16::MAX;
@@ -272,86 +275,6 @@ impl<'a> Encoder<'a> {
             && object.rows.get(usize::from(slots[0].0)).is_some_and(|row| row.def.many == Many::Langs)
     }
 
-    /// The row that takes this child.
-    #[inline]
-    fn choose(&mut self, child: Element<'a>, object: &PlanObject, taken: &Bits, base: usize) -> u16 {
-        let ns = self.ns(child);
-        for &candidate in object.candidates(child.name(), ns) {
-            let row = &object.rows[usize::from(candidate)];
-            let free = match row.def.many {
-                Many::One => !taken.has(row.group),
-                Many::List => true,
-                Many::Langs => self.language_is_free(child, candidate, base),
-            };
-            if free && self.takes(row, child) {
-                return candidate;
-            }
-        }
-        REST
-    }
-
-    fn language_is_free(&self, child: Element<'a>, row: u16, base: usize) -> bool {
-        let Some(lang) = child.lang() else { return false };
-        let mut same_row = self.scratch.slots[base..].iter().filter(|(slot, _)| *slot == row);
-        same_row.clone().count() < MOST_LANGUAGES
-            && same_row.all(|(_, index)| self.element(*index).lang() != Some(lang))
-    }
-
-    /// Whether the row's shape can hold this element without losing anything.
-    #[inline]
-    fn takes(&mut self, row: &PlanRow, child: Element<'a>) -> bool {
-        let attrs = child.attr_entries().len();
-        match row.def.shape {
-            Shape::Object(_) | Shape::Tree => true,
-            Shape::Flag => attrs == 0 && is_empty(child),
-            Shape::Text(ty) => {
-                let langs = usize::from(row.def.many == Many::Langs);
-                attrs == langs && sole_text(child).is_some_and(|text| fits(text, ty))
-            }
-            Shape::Attr(name, ty) => {
-                attrs == 1 && is_empty(child) && child.attr(name).is_some_and(|value| fits(value, ty))
-            }
-            Shape::Name(also) => {
-                attrs == 0
-                    && match also {
-                        Also::Nothing => is_empty(child),
-                        Also::Text(_) => sole_text(child).is_some(),
-                        Also::Name(_) => is_empty(child) || self.sole_name(child).is_some(),
-                    }
-            }
-            Shape::Wrap(_) => {
-                let Some(inner) = &row.inner else { return false };
-                let skip = !self.options.whitespace && white_is_insignificant(child);
-                attrs == 0
-                    && child.children().all(|node| match node {
-                        Node::Text(_) => skip,
-                        Node::Element(item) => {
-                            inner.def.names.iter().any(|name| same(name, item.name()))
-                                && item.ns() == inner.def.ns
-                                && self.takes(inner, item)
-                        }
-                    })
-            }
-            Shape::Json => {
-                attrs == 0 && sole_text(child).is_some_and(|text| self.scratch.tape.is_one_line_json(text))
-            }
-        }
-    }
-
-    /// The one empty element of the same namespace in this one.
-    fn sole_name(&self, element: Element<'a>) -> Option<Element<'a>> {
-        let skip = !self.options.whitespace && white_is_insignificant(element);
-        let mut children = element.children().filter(|node| !(skip && matches!(node, Node::Text(_))));
-        match (children.next(), children.next()) {
-            (Some(Node::Element(inner)), None)
-                if inner.ns() == element.ns() && inner.attr_entries().is_empty() && is_empty(inner) =>
-            {
-                Some(inner)
-            }
-            _ => None,
-        }
-    }
-
     fn write_children(&mut self, element: Element<'a>, object: &PlanObject, base: usize, mixed: bool) {
         let end = self.scratch.slots.len();
         let mut written = Bits::default();
@@ -466,123 +389,6 @@ impl<'a> Encoder<'a> {
             false => value(text, ty, self.out),
         }
     }
-
-    /// The value that a row makes of the element at `index`, which it [`takes`](Self::takes).
-    fn value(&mut self, row: &PlanRow, index: u32) {
-        let element = self.element(index);
-        match row.def.shape {
-            Shape::Flag => self.out.extend_from_slice(b"true"),
-            Shape::Text(ty) => self.typed(sole_text(element).unwrap_or_default(), ty),
-            Shape::Attr(name, ty) => self.typed(element.attr(name).unwrap_or_default(), ty),
-            Shape::Json => self.out.extend_from_slice(sole_text(element).unwrap_or_default().as_bytes()),
-            Shape::Object(_) => self.object(element, row.object),
-            Shape::Tree => self.tree(element, None),
-            Shape::Name(also) => {
-                string(element.name(), self.out);
-                let (secret, companion) = match also {
-                    Also::Nothing => (false, None),
-                    Also::Text(_) => (self.masked, sole_text(element).filter(|text| !text.is_empty())),
-                    Also::Name(_) => (false, self.sole_name(element).map(|inner| inner.name())),
-                };
-                if let Some(text) = companion {
-                    self.out.extend_from_slice(&row.also_key);
-                    self.plain(text, secret);
-                }
-            }
-            Shape::Wrap(_) => {
-                let Some(inner) = &row.inner else { return };
-                self.out.push(b'[');
-                for (number, item) in element.elements().enumerate() {
-                    if number > 0 {
-                        self.out.push(b',');
-                    }
-                    self.value(inner, item.index);
-                }
-                self.out.push(b']');
-            }
-        }
-    }
-
-    /// A child that no row took: a string or a tree.
-    fn rest(&mut self, index: u32, parent_ns: u32) {
-        match self.stanza.entries[index as usize] {
-            Entry::Text(span) => self.plain(self.stanza.str(span), false),
-            Entry::Element { .. } => self.tree(self.element(index), Some(parent_ns)),
-        }
-    }
-
-    /// Any element as it is. Its namespace is left out when it is that of the element around it.
-    fn tree(&mut self, element: Element<'a>, parent_ns: Option<u32>) {
-        self.out.extend_from_slice(b"{\"n\":");
-        string(element.name(), self.out);
-        let (_, ns, _, end) = element.entry();
-        let same =
-            parent_ns.is_some_and(|p| p == ns || self.stanza.namespace(p) == self.stanza.namespace(ns));
-        if !same {
-            self.out.extend_from_slice(b",\"ns\":");
-            string(element.ns(), self.out);
-        }
-        if !element.attr_entries().is_empty() {
-            self.out.extend_from_slice(b",\"a\":");
-            let start = self.out.len();
-            for attr in element.attrs() {
-                self.attribute(attr.ns, attr.name, attr.value, false);
-            }
-            self.close(start);
-        }
-        let masked = self.masked;
-        if !self.options.secrets {
-            self.masked |= match element.name() {
-                "password" => true,
-                "field" => is_private(element),
-                _ => false,
-            };
-        }
-        if end > element.index + 1 {
-            self.out.extend_from_slice(b",\"c\":[");
-            let mut at = element.index + 1;
-            while at < end {
-                if at > element.index + 1 {
-                    self.out.push(b',');
-                }
-                self.rest(at, ns);
-                at = match self.stanza.entries[at as usize] {
-                    Entry::Element { end, .. } => end,
-                    Entry::Text(_) => at + 1,
-                };
-            }
-            self.out.push(b']');
-        }
-        self.masked = masked;
-        self.out.push(b'}');
-    }
-}
-
-#[inline]
-fn is_empty(element: Element<'_>) -> bool {
-    element.entry().3 == element.index + 1
-}
-
-/// The text of an element that holds nothing else; empty for an empty element.
-#[inline]
-fn sole_text(element: Element<'_>) -> Option<&str> {
-    let end = element.entry().3;
-    if end == element.index + 1 {
-        return Some("");
-    }
-    match element.stanza.entries[element.index as usize + 1] {
-        Entry::Text(span) if end == element.index + 2 => Some(element.stanza.str(span)),
-        _ => None,
-    }
-}
-
-/// Whether a form field holds a password, by its type or by its name (a submitted form has no types).
-fn is_private(field: Element<'_>) -> bool {
-    field.attrs().filter(|a| a.ns.is_empty()).any(|a| match a.name {
-        "type" => a.value == "text-private",
-        "var" => a.value.contains("password") || a.value.contains("secret"),
-        _ => false,
-    })
 }
 
 /// The kind of stanza that an element name stands for.
