@@ -31,8 +31,9 @@ import java.util.regex.Pattern;
 public final class Load {
     private static final String DOMAIN = "localhost";
     private static final int PEOPLE = 20;
-    /** Messages on their way at one time, all users together. */
+    /** Messages on their way at one time: of all users together, and of one at least. */
     private static final int IN_FLIGHT = 512;
+    private static final int LEAST = 64;
     private static final long ROUND_LIMIT_SECONDS = 120;
     private static final int PACED_PER_SECOND = 500;
     private static final int PACED_SECONDS = 4;
@@ -130,7 +131,7 @@ public final class Load {
         for (Client client : some) {
             Thread sender = new Thread(() -> {
                 try {
-                    client.send(each, Math.max(8, IN_FLIGHT / users), gapNanos);
+                    client.send(each, Math.max(LEAST, IN_FLIGHT / users), gapNanos);
                 } catch (IOException e) {
                     client.fault = e.toString();
                 }
