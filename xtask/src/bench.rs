@@ -167,8 +167,10 @@ impl Bench<'_> {
 
     fn launch(&self, name: &str, mode: Option<&str>, copies: &str, jar: &Path, sink: &str) -> Launch {
         // Without the second a delayed acknowledgement of 40 ms is all that is measured when many users write little each.
-        let mut properties =
-            vec![("xmpp.client.tls.policy", "disabled".to_owned()), ("xmpp.socket.tcp-nodelay", "true".to_owned())];
+        let mut properties = vec![
+            ("xmpp.client.tls.policy", "disabled".to_owned()),
+            ("xmpp.socket.tcp-nodelay", "true".to_owned()),
+        ];
         if let Some(mode) = mode {
             properties.push(("plugin.cloudbridge.chat.mode", mode.into()));
             properties.push(("plugin.cloudbridge.mirror.bodies", "true".into()));
