@@ -117,6 +117,9 @@ impl Core {
 
     /// Journals a copy to be delivered. Always false: the stanza passes.
     fn mirror(&self, reason: Reason, bytes: &[u8]) -> bool {
+        if chat::bytes_hold_secret(bytes) {
+            return false;
+        }
         let entry = events::entry(reason, now_ms(), bytes);
         match self.journal.append(Stream::Events, self.journal.next_seq(), &entry) {
             Ok(()) => {

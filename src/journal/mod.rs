@@ -94,6 +94,8 @@ pub struct Journal {
     max: AtomicU64,
     dirty: AtomicBool,
     alarm: Mutex<Option<String>>,
+    /// Whether there is an alarm, without its lock.
+    alarmed: AtomicBool,
 }
 
 impl std::fmt::Debug for Journal {
@@ -141,12 +143,21 @@ impl Journal {
             max: AtomicU64::new(max_bytes),
             dirty: AtomicBool::new(true),
             alarm: Mutex::new(None),
+            alarmed: AtomicBool::new(false),
         })
     }
 
-    /// The next sequence: unique, growing.
+    /// The next sequence: unique, growing, and at least the time (Unix ms, 20 bits up), so that an entry tells its age.
     pub fn next_seq(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_millis() as u64);
+        let mut seq = 0;
+        let _ = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+            seq = next.max(now << 20);
+            Some(seq + 1)
+        });
+        seq
     }
 
     /// Writes an entry; after this it survives the end of the process.
@@ -164,7 +175,13 @@ impl Journal {
         let bytes = value.len() as i64;
         self.count(stream, 1, bytes);
         self.write(&[Change::Put(stream as usize, seq, value)])
-            .inspect_err(|_| self.count(stream, -1, -bytes))
+            .inspect_err(|_| self.count(stream, -1, -bytes))?;
+        if self.alarmed.load(Ordering::Relaxed) {
+            // It takes entries again: what was wrong is over.
+            self.alarmed.store(false, Ordering::Relaxed);
+            *self.alarm.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        }
+        Ok(())
     }
 
     /// Rewrites a held entry and appends its settlement, both or none.
@@ -277,6 +294,7 @@ impl Journal {
     fn alarmed(&self, error: JournalError) -> JournalError {
         if let Ok(mut alarm) = self.alarm.lock() {
             *alarm = Some(error.to_string());
+            self.alarmed.store(true, Ordering::Relaxed);
         }
         error
     }
@@ -318,6 +336,23 @@ mod tests {
         assert!(back.is_sorted_by_key(|(seq, _)| *seq));
         assert!(journal.next_seq() > seqs[99], "the sequence goes on");
         assert_eq!(journal.depth(Stream::Settled).entries, 1);
+    }
+
+    #[test]
+    fn an_entry_tells_its_age_and_an_alarm_ends_with_its_cause() {
+        let dir = tempfile::tempdir().expect("scratch");
+        let journal = Journal::open(dir.path(), 1, 10).expect("new");
+        let before =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("clock").as_millis()
+                as u64;
+        let seq = journal.next_seq();
+        journal.append(Stream::Held, seq, &[0; 11]).expect("first");
+        assert!(journal.oldest_ms(Stream::Held).expect("one") >= before);
+        journal.append(Stream::Held, journal.next_seq(), &[0]).expect_err("full");
+        assert!(journal.alarm().is_some());
+        journal.remove(Stream::Held, &[(seq, 11)]).expect("removed");
+        journal.append(Stream::Held, journal.next_seq(), &[0]).expect("room again");
+        assert_eq!(journal.alarm(), None);
     }
 
     #[test]

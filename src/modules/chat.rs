@@ -35,6 +35,9 @@ pub fn claim(stanza: &Stanza) -> Option<Claim> {
         return None;
     }
     let (sender, recipient) = (bare(stanza.from()?)?, bare(stanza.to()?)?);
+    if holds_secret(stanza) {
+        return None;
+    }
     let root = stanza.root();
     let hint = |name: &str| root.elements().any(|e| e.is(name, HINTS));
     // XEP-0160 3: messages that hold nothing but chat states are not stored; a `store` hint (XEP-0334 4.4) overrides that.
@@ -72,6 +75,24 @@ fn normal(full: &str) -> Option<&str> {
         (1..=1023).contains(&r.len()) && r.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
     });
     (node_fits && domain_fits && resource_fits).then_some(bare)
+}
+
+/// Whether a message carries a room's password (XEP-0249, XEP-0045 7.8): such a one is left to Openfire, so that the password is in no journal
+/// and with no platform.
+#[must_use]
+pub fn holds_secret(stanza: &Stanza) -> bool {
+    stanza.root().elements().any(|e| match e.ns() {
+        "jabber:x:conference" => e.attr("password").is_some(),
+        "http://jabber.org/protocol/muc#user" => e.elements().any(|child| child.name() == "password"),
+        _ => false,
+    })
+}
+
+/// As [`holds_secret`] for bytes, at almost no cost for those that do not even have the word in them.
+#[must_use]
+pub fn bytes_hold_secret(bytes: &[u8]) -> bool {
+    bytes.windows(8).any(|word| word == b"password")
+        && Stanza::parse(bytes, &Limits::default()).is_ok_and(|stanza| holds_secret(&stanza))
 }
 
 fn idle(element: &Element<'_>) -> bool {
@@ -204,6 +225,21 @@ mod tests {
             ("type='chat'/>".into(), Some(false), "nothing in it"),
             ("type='groupchat'><body>hi</body></message>".into(), None, "group chat is the room's"),
             ("type='error'><body>hi</body></message>".into(), None, "an error"),
+            (
+                "><x xmlns='jabber:x:conference' jid='r@c.example.org' password='canary'/></message>".into(),
+                None,
+                "an invitation with the room's password",
+            ),
+            (
+                "><x xmlns='jabber:x:conference' jid='r@c.example.org'/></message>".into(),
+                Some(true),
+                "an invitation without one",
+            ),
+            (
+                "><x xmlns='http://jabber.org/protocol/muc#user'><invite/><password>canary</password></x></message>".into(),
+                None,
+                "a mediated invitation with the room's password",
+            ),
             ("type='headline'><body>hi</body></message>".into(), None, "a headline"),
         ];
         for (inner, expected, why) in cases {
