@@ -91,7 +91,7 @@ pub fn holds_secret(stanza: &Stanza) -> bool {
 /// As [`holds_secret`] for bytes, at almost no cost for those that do not even have the word in them.
 #[must_use]
 pub fn bytes_hold_secret(bytes: &[u8]) -> bool {
-    bytes.windows(8).any(|word| word == b"password")
+    memchr::memmem::find(bytes, b"password").is_some()
         && Stanza::parse(bytes, &Limits::default()).is_ok_and(|stanza| holds_secret(&stanza))
 }
 
