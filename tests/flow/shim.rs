@@ -57,6 +57,7 @@ pub struct Server {
     pumps: Vec<std::thread::JoinHandle<()>>,
     shared: Arc<Shared>,
     tokens: AtomicU64,
+    killed: AtomicU64,
 }
 
 impl Server {
@@ -76,6 +77,7 @@ impl Server {
             pumps: Vec::new(),
             shared,
             tokens: AtomicU64::new(1),
+            killed: AtomicU64::new(0),
         };
         server.start_again();
         server
@@ -214,11 +216,22 @@ impl Server {
         self.shared.world.lock().expect("world").outcomes.clone()
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.status()["platform"]["child"]["pid"].as_u64().expect("a child");
+    /// The platform's process, as soon as it is one that has not been killed here before: the status names a killed one until its end is noticed.
+    fn child(&self) -> u64 {
+        let found = std::cell::Cell::new(0);
+        self.until("a child", |status| {
+            found.set(status["platform"]["child"]["pid"].as_u64().unwrap_or(0));
+            found.get() != 0 && found.get() != self.killed.load(Ordering::Relaxed)
+        });
+        found.get()
+    }
+
+    fn signal(&self, signal: &str) -> u64 {
+        let pid = self.child();
         let status =
             std::process::Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill");
         assert!(status.success());
+        pid
     }
 
     pub fn freeze_platform(&self) {
@@ -230,8 +243,7 @@ impl Server {
     }
 
     pub fn kill_platform(&self) {
-        self.until("a child", |s| s["platform"]["child"]["pid"].is_u64());
-        self.signal("-KILL");
+        self.killed.store(self.signal("-KILL"), Ordering::Relaxed);
     }
 }
 
