@@ -26,6 +26,8 @@ pub mod effect {
     pub const SNAPSHOT: u8 = 10;
     /// Replace the filter table.
     pub const FILTER: u8 = 11;
+    /// Do something by Openfire's Java interfaces.
+    pub const APPLY: u8 = 12;
 }
 
 /// Opcodes of notices (shim to host).
@@ -54,6 +56,14 @@ pub mod ask {
     pub const PAGE: u8 = 3;
     /// Panic on purpose (test mode).
     pub const PANIC: u8 = 4;
+    /// Is this the user's password?
+    pub const VERIFY: u8 = 5;
+    /// The user's SCRAM-SHA-1 verifier.
+    pub const SCRAM: u8 = 6;
+    /// Which row takes a stanza and what would be sent.
+    pub const EXPLAIN: u8 = 7;
+    /// Begin, watch or stop the import from Openfire.
+    pub const IMPORT: u8 = 8;
 }
 
 /// What the shim reports of an effect.
@@ -106,6 +116,11 @@ impl Flags {
     #[must_use]
     pub fn rerouted(self) -> bool {
         self.0 & 4 != 0
+    }
+    /// Something that happened in Openfire, written as a stanza.
+    #[must_use]
+    pub fn event(self) -> bool {
+        self.0 & 16 != 0
     }
 }
 

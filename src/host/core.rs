@@ -295,7 +295,7 @@ impl Core {
         for (kind, types, namespace, mode, remote) in rows {
             w = w.str(kind).str(types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(self.tells_sessions()).finish()
+        w.bool(self.tells_sessions()).bool(false).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the

@@ -21,6 +21,7 @@ final class Frame {
     static final int FLAG_LOCAL_USER = 2;
     static final int FLAG_REROUTED = 4;
     static final int FLAG_RECIPIENT_HERE = 8;
+    static final int FLAG_EVENT = 16;
 
     static final int PASS = 0;
     static final int TAKEN = 1;
@@ -36,6 +37,7 @@ final class Frame {
     static final int EFFECT_LOG = 9;
     static final int EFFECT_SNAPSHOT = 10;
     static final int EFFECT_FILTER = 11;
+    static final int EFFECT_APPLY = 12;
 
     static final int NOTICE_DONE = 1;
     static final int NOTICE_SESSION = 2;
@@ -55,6 +57,10 @@ final class Frame {
     static final int ASK_CHECK_SETTINGS = 2;
     static final int ASK_PAGE = 3;
     static final int ASK_PANIC = 4;
+    static final int ASK_VERIFY = 5;
+    static final int ASK_SCRAM = 6;
+    static final int ASK_EXPLAIN = 7;
+    static final int ASK_IMPORT = 8;
 
     static final int ANSWER_OK = 0;
     static final int ANSWER_ERROR = 1;
