@@ -93,6 +93,25 @@ pub struct Setting {
 
 const MODES: Type = Type::Word(&["off", "watch", "mirror", "decide"]);
 
+const FAILURE: Type = Type::Word(&["open", "closed"]);
+const LIMIT: Type = Type::Number(100, 60_000);
+const LIMIT_HELP: &str = "In decide mode: how long the platform may take before the next setting applies.";
+const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
+
+/// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
+pub const MODULES: [&str; 4] = ["chat", "state", "user", "friend"];
+
+/// The settings that every module has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleConfig {
+    /// `<name>.mode`
+    pub mode: ModuleMode,
+    /// `<name>.timeoutMillis`
+    pub timeout_ms: u64,
+    /// `<name>.onFailure`
+    pub on_failure: Policy,
+}
+
 const fn setting(
     key: &'static str,
     kind: Type,
@@ -140,11 +159,49 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "state.mode",
-        Type::Word(&["off", "watch", "mirror"]),
+        MODES,
         "watch",
         "Modules",
         "State",
-        "Presence of sessions. mirror: told to the platform. When chat is in decide mode it is told in any case, because the platform judges who is online.",
+        "Presence of sessions. mirror: told to the platform. decide: a change of show or status is broadcast when the platform has stored it, and a state set at the platform appears as presence. When chat is in decide mode states are told in any case, because the platform judges who is online.",
+    ),
+    setting("state.timeoutMillis", LIMIT, "2000", "Modules", "State: time limit (ms)", LIMIT_HELP),
+    setting("state.onFailure", FAILURE, "open", "Modules", "State: slow or dead platform", FAILURE_HELP),
+    setting(
+        "user.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "User",
+        "Accounts. mirror: accounts made and deleted here are told to the platform. decide: the platform decides who logs in, registers, changes the password, gives up an account; administrators keep Openfire's own.",
+    ),
+    setting("user.timeoutMillis", LIMIT, "3000", "Modules", "User: time limit (ms)", LIMIT_HELP),
+    setting("user.onFailure", FAILURE, "closed", "Modules", "User: slow or dead platform", FAILURE_HELP),
+    setting(
+        "user.loginCallers",
+        Type::Number(1, 64),
+        "4",
+        "Modules",
+        "User: logins at a time",
+        "How many logins may wait for the platform at the same time; each holds one of Openfire's client threads for at most the time limit. Above it clients are told to try again.",
+    ),
+    setting(
+        "friend.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Friend",
+        "Contact lists. mirror: every change is told to the platform. decide: the platform is asked before a list changes, and a change made at the platform appears in Openfire.",
+    ),
+    setting("friend.timeoutMillis", LIMIT, "3000", "Modules", "Friend: time limit (ms)", LIMIT_HELP),
+    setting("friend.onFailure", FAILURE, "open", "Modules", "Friend: slow or dead platform", FAILURE_HELP),
+    setting(
+        "friend.subdomain",
+        Type::Text,
+        "find",
+        "Modules",
+        "Friend: search service",
+        "Subdomain of the service by which clients find people of this server (decide mode only). Another than that of the search plugin.",
     ),
     setting(
         "platform.url",
@@ -263,6 +320,12 @@ pub struct Config {
     pub held_max: usize,
     /// `state.mode`
     pub state: ModuleMode,
+    /// What every module has, in the order of [`MODULES`].
+    modules: [ModuleConfig; MODULES.len()],
+    /// `user.loginCallers`
+    pub login_callers: usize,
+    /// `friend.subdomain`
+    pub subdomain: String,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
@@ -358,7 +421,7 @@ impl Config {
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
         if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
-            for key in ["chat.mode", "state.mode"] {
+            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode"] {
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
                     let reason =
@@ -377,9 +440,18 @@ impl Config {
             _ => ModuleMode::Watch,
         };
         let optional = |key: &str| Some(text(key)).filter(|v| !v.is_empty());
+        let policy = |key: &str| if text(key) == "closed" { Policy::Closed } else { Policy::Open };
+        let modules = MODULES.map(|name| ModuleConfig {
+            mode: mode(&format!("{name}.mode")),
+            timeout_ms: number(&format!("{name}.timeoutMillis")),
+            on_failure: policy(&format!("{name}.onFailure")),
+        });
         let config = Config {
+            modules,
+            login_callers: number("user.loginCallers") as usize,
+            subdomain: text("friend.subdomain"),
             chat: mode("chat.mode"),
-            on_failure: if text("chat.onFailure") == "closed" { Policy::Closed } else { Policy::Open },
+            on_failure: policy("chat.onFailure"),
             timeout_ms: number("chat.timeoutMillis"),
             held_max: number("chat.heldMax") as usize,
             state: mode("state.mode"),
@@ -408,7 +480,16 @@ impl Config {
     /// Whether anything is sent to a platform at all.
     #[must_use]
     pub fn sends(&self) -> bool {
-        self.chat >= ModuleMode::Mirror || self.state >= ModuleMode::Mirror
+        self.modules.iter().any(|m| m.mode >= ModuleMode::Mirror)
+    }
+
+    /// What every module has; of an unknown one: off.
+    #[must_use]
+    pub fn module(&self, name: &str) -> ModuleConfig {
+        MODULES.iter().position(|m| *m == name).map_or(
+            ModuleConfig { mode: ModuleMode::Off, timeout_ms: 3000, on_failure: Policy::Open },
+            |at| self.modules[at],
+        )
     }
 
     /// Whether sessions are told to the platform.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::ffi::frame::Outcome;
+use crate::mapping::Row;
 
 /// How long to wait before asking the shim again about a recipient who is just connecting.
 const CONNECTING_PAUSE: Duration = Duration::from_millis(50);
@@ -78,6 +79,8 @@ pub struct Held {
     pub gone: bool,
     /// When the bridge decides alone.
     pub deadline: Instant,
+    /// The row that claimed it; None: a message of the chat module.
+    pub row: Option<Arc<Row>>,
 }
 
 #[derive(Debug)]
@@ -319,7 +322,8 @@ impl Lanes {
                 self.schedule_later(&lane);
                 return moves;
             }
-            Outcome::Lost if entries[at].held.token.is_some() => {
+            // What a row claimed lives in its packet alone.
+            Outcome::Lost if entries[at].held.token.is_some() && entries[at].held.row.is_none() => {
                 entries[at].held.token = None;
                 entries[at].state = State::Decided(action);
             }
@@ -437,6 +441,7 @@ mod tests {
             bytes: Arc::from(&b"<message/>"[..]),
             journal_bytes: 10,
             sent_ms: seq,
+            row: None,
             ask,
             storable: true,
             again: false,

@@ -11,6 +11,7 @@ use crate::error::HostError;
 use crate::ffi::frame::{Outcome, Writer, effect};
 use crate::journal::{Journal, Stream};
 use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
+use crate::mapping::{Registry, Source};
 use crate::modules::chat;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
@@ -20,6 +21,7 @@ use crate::stanza::{Limits, Stanza};
 use super::Start;
 use super::effects::{Effects, WAITED};
 use super::handover::Handovers;
+use super::rows;
 
 /// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -124,6 +126,15 @@ pub struct Core {
     pub mirror_wake: (Mutex<()>, Condvar),
     pub handovers: Handovers,
     pub counters: Counters,
+    /// The modules and their rows.
+    pub registry: Registry,
+    pub row_counts: rows::Counts,
+    /// What rows claim: a lane per module and sender.
+    pub row_lanes: Mutex<Lanes>,
+    pub rows_wake: Condvar,
+    /// There is something in the journal's `calls`.
+    pub calls_wake: (Mutex<()>, Condvar),
+    pub logins: super::login::Logins,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -192,6 +203,12 @@ impl Core {
             mirror_wake: Default::default(),
             handovers: Handovers::default(),
             counters: Counters::default(),
+            registry: Registry::built_in().0,
+            row_counts: rows::Counts::default(),
+            row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
+            rows_wake: Condvar::new(),
+            calls_wake: Default::default(),
+            logins: super::login::Logins::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),
@@ -290,12 +307,28 @@ impl Core {
     pub fn filter_frame(&self) -> Vec<u8> {
         let config = self.config();
         let mode = if self.descending.load(Ordering::Acquire) { ModuleMode::Decide } else { config.chat };
-        let rows = [("message", "chat normal", "*", mode, config.chat >= ModuleMode::Mirror)];
-        let mut w = Writer::new(1).int(rows.len() as i32);
-        for (kind, types, namespace, mode, remote) in rows {
-            w = w.str(kind).str(types).str(namespace).int(mode.code()).bool(remote);
+        let mut table: Vec<(&str, String, &str, ModuleMode, bool)> =
+            vec![("message", "chat normal".into(), "*", mode, config.chat >= ModuleMode::Mirror)];
+        for row in self.registry.rows().filter(|row| row.batch.is_none()) {
+            let mode = config.module(row.module()).mode;
+            let namespace = row.on.namespace.as_deref().unwrap_or("*");
+            let line = match row.on.source {
+                // Nothing is gained by looking at what is not told.
+                Source::Event if mode < ModuleMode::Mirror => continue,
+                Source::Event => ("event", events_of(namespace).to_owned(), "*", mode, false),
+                Source::Component if mode < ModuleMode::Decide => continue,
+                Source::Component => ("component", config.subdomain.clone(), namespace, mode, false),
+                Source::Client => (row.on.kind.as_str(), "get set".to_owned(), namespace, mode, false),
+            };
+            if mode != ModuleMode::Off && !table.contains(&line) {
+                table.push(line);
+            }
         }
-        w.bool(self.tells_sessions()).bool(false).finish()
+        let mut w = Writer::new(1).int(table.len() as i32);
+        for (kind, types, namespace, mode, remote) in table {
+            w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
+        }
+        w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
@@ -387,6 +420,12 @@ impl Core {
             return;
         }
         let timeout = Duration::from_millis(self.config().timeout_ms);
+        if number >= rows::ROW_EFFECTS {
+            let moves = lock(&self.row_lanes).done(number, outcome, Instant::now(), timeout);
+            self.carry_out_rows(moves);
+            self.lanes_wake.notify_all();
+            return;
+        }
         let moves = lock(&self.lanes).done(number, outcome, Instant::now(), timeout);
         self.carry_out(moves);
     }
@@ -394,6 +433,7 @@ impl Core {
     /// The shim lost a held packet.
     pub fn dropped(&self, token: u64) {
         lock(&self.lanes).forget_token(token);
+        lock(&self.row_lanes).forget_token(token);
     }
 
     /// One session changed.
@@ -474,6 +514,8 @@ impl Core {
         self.lanes_wake.notify_all();
         self.decide_wake.notify_all();
         self.link_wake.notify_all();
+        self.rows_wake.notify_all();
+        self.calls_wake.1.notify_all();
         self.handovers.wake();
         self.wake_mirror();
     }
@@ -492,9 +534,16 @@ impl Core {
             return;
         }
         let deadline = Instant::now() + limit;
+        // Whoever waits for an answer to an IQ gets one before this ends.
+        let answer_by = Instant::now() + limit / 2;
         self.wake_all();
         let mut lanes = lock(&self.lanes);
-        while lanes.held() > 0 {
+        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 {
+            if Instant::now() >= answer_by {
+                drop(lanes);
+                self.decide_rows_alone(true);
+                lanes = lock(&self.lanes);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -507,6 +556,7 @@ impl Core {
         }
         lanes.freeze();
         drop(lanes);
+        self.decide_rows_alone(true);
         // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
         let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < WAITED).count();
         let patience = Instant::now() + Duration::from_secs(10);
@@ -536,6 +586,11 @@ impl Core {
         }
         self.effects.close();
     }
+}
+
+/// The shim's word for the events that are written as IQs of this namespace (docs/boundary.md).
+fn events_of(namespace: &str) -> &'static str {
+    if namespace == "jabber:iq:roster" { "roster" } else { "user" }
 }
 
 /// Makes a folder that only this user can read.

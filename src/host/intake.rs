@@ -48,7 +48,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    fn next(&self) -> Arc<str> {
+    /// The next key.
+    pub fn next(&self) -> Arc<str> {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let mut rest = [0; 10];
         rest[..2].copy_from_slice(&(count as u16).to_be_bytes());
@@ -95,6 +96,9 @@ impl Core {
         if self.ending.load(Ordering::Acquire) {
             return false;
         }
+        if flags.event() || !bytes.starts_with(b"<message") {
+            return self.offer_row(token, flags, bytes);
+        }
         let config = self.config();
         let descending = self.descending.load(Ordering::Acquire) && flags.hold();
         if config.chat == ModuleMode::Off && !descending {
@@ -116,7 +120,7 @@ impl Core {
     }
 
     /// Journals a copy to be delivered. Always false: the stanza passes.
-    fn mirror(&self, reason: Reason, bytes: &[u8]) -> bool {
+    pub fn mirror(&self, reason: Reason, bytes: &[u8]) -> bool {
         if chat::bytes_hold_secret(bytes) {
             return false;
         }
@@ -195,6 +199,7 @@ impl Core {
             again: false,
             gone: false,
             deadline: Instant::now() + Duration::from_millis(self.config().timeout_ms),
+            row: None,
         }
     }
 
@@ -321,6 +326,7 @@ pub fn decode_held(seq: u64, value: &[u8], deadline: Instant) -> Option<(Held, O
         again: true,
         gone: false,
         deadline,
+        row: None,
     };
     Some((held, alone))
 }
@@ -367,6 +373,7 @@ mod tests {
             again: false,
             gone: false,
             deadline: Instant::now(),
+            row: None,
         };
         let (action, _) = chat::alone(Policy::Closed, "k");
         for alone in [None, Some(Action::Release { force: true }), Some(action)] {

@@ -4,12 +4,15 @@
 //! (one job each), `status` and `page` (what admins see).
 
 mod core;
+mod downlink;
 mod effects;
 mod handover;
 mod intake;
 mod link;
+mod login;
 mod mirror;
 pub mod page;
+mod rows;
 mod status;
 mod threads;
 
@@ -20,6 +23,7 @@ use std::time::Duration;
 
 use crate::error::HostError;
 use crate::ffi::frame::{Flags, Reader, Writer, ask, notice};
+use crate::mapping::explain;
 use crate::modules::state::Reading;
 
 use self::core::Core;
@@ -177,6 +181,27 @@ impl Host {
                 let status = status::status(&self.core);
                 let html = page::render(&status, &self.core.config(), (name, value), (message, is_error));
                 Ok(Writer::new(0).str(&html))
+            }
+            ask::VERIFY => {
+                let (user, password) = (r.str()?.to_owned(), r.str()?.to_owned());
+                let (outcome, after) = self.core.verify(&user, &password);
+                Ok(Writer::new(0).int(outcome.code()).long(after))
+            }
+            ask::SCRAM => {
+                let user = r.str()?.to_owned();
+                let (outcome, verifier) = self.core.verifier(&user);
+                let v = verifier.unwrap_or_default();
+                Ok(Writer::new(0)
+                    .int(outcome.code())
+                    .str(&v.salt)
+                    .int(i32::try_from(v.iterations).unwrap_or(0))
+                    .str(&v.stored_key)
+                    .str(&v.server_key))
+            }
+            ask::EXPLAIN => {
+                let (xml, event) = (r.str()?.to_owned(), r.bool()?);
+                explain::explain(&self.core.registry, &xml, event, |name| self.core.config().module(name))
+                    .map(|text| Writer::new(0).str(&text))
             }
             ask::PANIC if self.core.start.test => panic!("asked to panic"),
             other => return Err(HostError::Invalid(format!("unknown ask {other}"))),

@@ -19,6 +19,8 @@ pub fn status(core: &Core) -> Value {
     let (breaker, opened, error) = core.breaker.describe();
     let child = lock(&core.embedded).as_ref().map(crate::platform::embedded::Embedded::state);
     let depth = |stream| core.journal.depth(stream);
+    let bytes: u64 =
+        [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls].map(|s| depth(s).bytes).iter().sum();
     let age = |ms: Option<u64>| ms.map(|ms| now_ms().saturating_sub(ms));
     let (active, waiting) = core.handovers.count();
     json!({
@@ -43,7 +45,9 @@ pub fn status(core: &Core) -> Value {
                 "handovers": { "active": active, "waiting": waiting },
                 "counts": core.counters.all(),
             },
-            "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available },
+            "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "rows": core.row_counts.of("state") },
+            "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
+            "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
         },
         "platform": {
             "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
@@ -56,7 +60,8 @@ pub fn status(core: &Core) -> Value {
             "held": depth(Stream::Held).entries,
             "events": depth(Stream::Events).entries,
             "settled": depth(Stream::Settled).entries,
-            "bytes": depth(Stream::Held).bytes + depth(Stream::Events).bytes + depth(Stream::Settled).bytes,
+            "calls": depth(Stream::Calls).entries,
+            "bytes": bytes,
             "disk_bytes": core.journal.disk_bytes(),
             "oldest_ms": age(core.journal.oldest_ms(Stream::Held).into_iter().chain(core.journal.oldest_ms(Stream::Events)).min()),
             "alarm": core.journal.alarm(),

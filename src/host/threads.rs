@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::PlatformError;
 
 use super::core::{Core, lock};
-use super::{handover, link, mirror};
+use super::{downlink, handover, link, mirror, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -42,6 +42,11 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     for number in 0..HANDOVERS {
         spawn(format!("cloudbridge-handover-{number}"), Box::new(handover::run));
     }
+    for number in 0..rows::WORKERS {
+        spawn(format!("cloudbridge-row-{number}"), Box::new(rows::work));
+    }
+    spawn("cloudbridge-tell".into(), Box::new(rows::tell));
+    spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
     spawn("cloudbridge-mirror".into(), Box::new(mirror::run));
@@ -202,7 +207,15 @@ fn clock(core: &Core) {
     while !core.ending.load(Ordering::Acquire) {
         // It looks by itself: waking it would cost the router's thread more than this costs anybody.
         let held = lock(&core.lanes).held();
-        std::thread::park_timeout(Duration::from_millis(if held > 0 { 10 } else { 50 }));
+        let rows = lock(&core.row_lanes).held();
+        std::thread::park_timeout(Duration::from_millis(if held + rows > 0 { 10 } else { 50 }));
+        if rows > 0 {
+            let moves = lock(&core.row_lanes).tick(Instant::now());
+            core.carry_out_rows(moves);
+            if core.decide_rows_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
+                core.breaker.failure("no answer within the time limit of a row", false);
+            }
+        }
         if held == 0 {
             core.descended();
             continue;

@@ -1,8 +1,8 @@
 //! The journal: what the bridge has taken and not finished yet. Survives kill -9 from the moment `append` returns; synced to the disk every
 //! `journal.syncMillis`.
 //!
-//! Three streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone). Each is
-//! ordered by a sequence that only grows, also over restarts. Why a log of our own: docs/journal.md.
+//! Four streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone), `calls` (what rows
+//! observed and an interface is to be told). Each is ordered by a sequence that only grows, also over restarts. Why a log of our own: docs/journal.md.
 //!
 //! Leaves out: what entries mean (lanes, mirror), when to sync (a thread of the host), files (`log`).
 
@@ -66,10 +66,12 @@ pub enum Stream {
     Events,
     /// Settlements to be delivered.
     Settled,
+    /// What rows observed.
+    Calls,
 }
 
 /// By their numbers in the log.
-const STREAMS: [Stream; 3] = [Stream::Held, Stream::Events, Stream::Settled];
+const STREAMS: [Stream; 4] = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls];
 
 /// Size and age of a stream.
 #[derive(Debug, Clone, Copy, Default)]
@@ -165,8 +167,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Full`] above the limit (not for settlements and marks, which are small and must not be lost), else the store's.
     pub fn append(&self, stream: Stream, seq: u64, value: &[u8]) -> Result<(), JournalError> {
-        if matches!(stream, Stream::Held | Stream::Events) {
-            let bytes = self.depth(Stream::Held).bytes + self.depth(Stream::Events).bytes;
+        if stream != Stream::Settled {
+            let bytes =
+                [Stream::Held, Stream::Events, Stream::Calls].map(|s| self.depth(s).bytes).iter().sum();
             if bytes > self.max.load(Ordering::Relaxed) {
                 return Err(self.alarmed(JournalError::Full { bytes }));
             }

@@ -90,6 +90,25 @@ pub struct Target {
     pub token: String,
 }
 
+/// What goes along with a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a> {
+    /// Idempotency key.
+    pub key: Option<&'a str>,
+    /// Of the body.
+    pub content_type: &'a str,
+    /// `node/event` that caused it ([`routes::ORIGIN`]).
+    pub origin: Option<&'a str>,
+    /// How long the answer may take, instead of the usual limit (long polls).
+    pub wait: Option<Duration>,
+}
+
+impl Default for Headers<'_> {
+    fn default() -> Self {
+        Headers { key: None, content_type: "application/json", origin: None, wait: None }
+    }
+}
+
 struct Connected {
     target: Target,
     agent: ureq::Agent,
@@ -187,6 +206,40 @@ impl Client {
         key: Option<&str>,
         content_type: &str,
     ) -> Result<T, PlatformError> {
+        let headers = Headers { key, content_type, ..Headers::default() };
+        let (status, bytes) = self.exchange_bytes(method, path, body, headers)?;
+        if !(200..300).contains(&status) {
+            return Err(match serde_json::from_slice::<Problem>(&bytes) {
+                Ok(problem) => PlatformError::Problem(Box::new(problem)),
+                Err(_) => PlatformError::Problem(Box::new(Problem {
+                    kind: "about:blank".into(),
+                    title: ureq::http::StatusCode::from_u16(status)
+                        .ok()
+                        .and_then(|s| s.canonical_reason())
+                        .unwrap_or("error")
+                        .into(),
+                    status,
+                    detail: Some("no problem+json in the answer; is this really a platform?".into()),
+                    pointer: None,
+                    condition: None,
+                })),
+            });
+        }
+        let bytes = if bytes.is_empty() { b"null" } else { &bytes[..] };
+        serde_json::from_slice(bytes).map_err(|e| PlatformError::Malformed { status, reason: e.to_string() })
+    }
+
+    /// Sends a request and gives status and body of whatever answer comes.
+    ///
+    /// # Errors
+    /// [`PlatformError::Absent`] and [`PlatformError::Transport`].
+    pub fn exchange_bytes(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&[u8]>,
+        headers: Headers<'_>,
+    ) -> Result<(u16, Vec<u8>), PlatformError> {
         let connected = self
             .connected
             .read()
@@ -201,10 +254,13 @@ impl Client {
             .header("authorization", format!("Bearer {}", connected.target.token))
             .header("accept", "application/json, application/problem+json");
         if body.is_some() {
-            request = request.header("content-type", content_type);
+            request = request.header("content-type", headers.content_type);
         }
-        if let Some(key) = key {
+        if let Some(key) = headers.key {
             request = request.header(routes::IDEMPOTENCY_KEY, key);
+        }
+        if let Some(origin) = headers.origin {
+            request = request.header(routes::ORIGIN, origin);
         }
         let transport = |e: ureq::Error| {
             let sent = !matches!(
@@ -224,6 +280,11 @@ impl Client {
         let request = request
             .body(body.unwrap_or_default())
             .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
+        let request = connected.agent.configure_request(request);
+        let request = match headers.wait {
+            Some(wait) => request.timeout_recv_response(Some(wait)).build(),
+            None => request.build(),
+        };
         let mut response = connected.agent.run(request).map_err(transport)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
@@ -234,21 +295,7 @@ impl Client {
             .reader()
             .read_to_end(&mut bytes)
             .map_err(|e| transport(ureq::Error::Io(e)))?;
-        if !(200..300).contains(&status) {
-            return Err(match serde_json::from_slice::<Problem>(&bytes) {
-                Ok(problem) => PlatformError::Problem(Box::new(problem)),
-                Err(_) => PlatformError::Problem(Box::new(Problem {
-                    kind: "about:blank".into(),
-                    title: response.status().canonical_reason().unwrap_or("error").into(),
-                    status,
-                    detail: Some("no problem+json in the answer; is this really a platform?".into()),
-                    pointer: None,
-                    condition: None,
-                })),
-            });
-        }
-        let bytes = if bytes.is_empty() { b"null" } else { &bytes[..] };
-        serde_json::from_slice(bytes).map_err(|e| PlatformError::Malformed { status, reason: e.to_string() })
+        Ok((status, bytes))
     }
 }
 

@@ -7,4 +7,4 @@ pub mod client;
 pub mod embedded;
 
 pub use breaker::Breaker;
-pub use client::{Client, PlatformError, Target};
+pub use client::{Client, Headers, PlatformError, Target};

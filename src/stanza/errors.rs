@@ -124,6 +124,12 @@ pub fn to_status(condition: &str) -> u16 {
     TABLE.iter().find(|l| l.back && l.condition == condition).map_or(500, |l| l.status)
 }
 
+/// The type that goes with a defined condition (RFC 6120 8.3.3); None: there is no such condition.
+#[must_use]
+pub fn kind_of(condition: &str) -> Option<ErrorType> {
+    TABLE.iter().find(|l| l.back && l.condition == condition).map(|l| l.kind)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,410 @@
+//! Rows at work in the host: what they claim is held in memory until the platform has answered (an IQ dies with its client's connection, so there is
+//! nothing to replay, and secrets are never written); what they observe is journaled and told in order, at least once.
+//!
+//! Leaves out: which row, which request, what an answer means (`mapping`).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::config::{ModuleMode, Policy};
+use crate::ffi::frame::{Flags, Writer, effect};
+use crate::journal::Stream;
+use crate::lanes::{Action, Held, Moves};
+use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
+use crate::modules::chat::timestamp;
+use crate::modules::events::Reason;
+use crate::platform::{Headers, PlatformError};
+use crate::stanza::{Limits, Stanza};
+
+use super::core::{Core, lock, now_ms};
+
+/// Effects of rows are numbered from here on.
+pub const ROW_EFFECTS: u64 = 1 << 61;
+/// Threads that ask for what rows claim.
+pub const WORKERS: usize = 4;
+/// How long a row's stanza may wait for the shim to carry out what was decided.
+const RETRY: Duration = Duration::from_millis(100);
+/// Pauses between attempts to tell what was observed.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// What the page and the tests read of each row.
+#[derive(Debug, Default)]
+pub struct Counts(std::sync::Mutex<BTreeMap<String, BTreeMap<&'static str, u64>>>);
+
+impl Counts {
+    /// Counts one thing of a row.
+    pub fn add(&self, row: &str, what: &'static str) {
+        *lock(&self.0).entry(row.to_owned()).or_default().entry(what).or_default() += 1;
+    }
+
+    /// All rows of a module.
+    #[must_use]
+    pub fn of(&self, module: &str) -> Value {
+        let all = lock(&self.0);
+        all.iter()
+            .filter(|(row, _)| row.split('.').next() == Some(module))
+            .map(|(row, counts)| (row.clone(), json!(counts)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+}
+
+impl Core {
+    /// An IQ, a presence or an event passes by. True: taken.
+    pub fn offer_row(&self, token: u64, flags: Flags, bytes: &[u8]) -> bool {
+        let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else { return false };
+        let source = match stanza.to() {
+            _ if flags.event() => Source::Event,
+            Some(to) if to == format!("{}.{}", self.config().subdomain, self.start.domain) => {
+                Source::Component
+            }
+            _ => Source::Client,
+        };
+        let Some((row, value)) = self.registry.find(&stanza, source) else { return false };
+        let settings = self.config().module(row.module());
+        let stopping = self.stopping.load(Ordering::Acquire);
+        if settings.mode == ModuleMode::Off {
+            return false;
+        }
+        self.row_counts.add(&row.name, "seen");
+        match (row.does, settings.mode) {
+            (_, ModuleMode::Off | ModuleMode::Watch) => false,
+            (Does::Observe, _) => {
+                self.observe(row, bytes);
+                false
+            }
+            (Does::Claim, ModuleMode::Mirror) => {
+                if !row.secret && source == Source::Client {
+                    self.mirror(Reason::Mirror, bytes);
+                }
+                false
+            }
+            (Does::Claim, ModuleMode::Decide) => {
+                flags.hold() && self.claim_row(row, token, &value, bytes, stopping)
+            }
+        }
+    }
+
+    /// Journals what is to be told.
+    fn observe(&self, row: &Row, bytes: &[u8]) {
+        let mut entry = now_ms().to_be_bytes().to_vec();
+        entry.extend_from_slice(&u16::try_from(row.name.len()).unwrap_or(0).to_be_bytes());
+        entry.extend_from_slice(row.name.as_bytes());
+        entry.extend_from_slice(bytes);
+        match self.journal.append(Stream::Calls, self.journal.next_seq(), &entry) {
+            Ok(()) => {
+                self.row_counts.add(&row.name, "observed");
+                drop(lock(&self.calls_wake.0));
+                self.calls_wake.1.notify_all();
+            }
+            Err(error) => {
+                self.row_counts.add(&row.name, "lost");
+                self.failed("journal", error.to_string());
+            }
+        }
+    }
+
+    fn claim_row(&self, row: &Arc<Row>, token: u64, value: &Value, bytes: &[u8], stopping: bool) -> bool {
+        let settings = self.config().module(row.module());
+        let sender = value.get("from").and_then(Value::as_str).unwrap_or_default();
+        let who = crate::stanza::jid::Jid::new(sender).map_or_else(
+            |_| sender.to_owned(),
+            |jid| if jid.node().is_some() { jid.to_bare().to_string() } else { sender.to_owned() },
+        );
+        let lane: Arc<str> = format!("{} {who}", row.module()).into();
+        let busy = lock(&self.row_lanes).busy(&lane);
+        let unable =
+            !self.breaker.closed() || stopping || lock(&self.row_lanes).held() >= self.config().held_max;
+        if unable && !busy && settings.on_failure == Policy::Open {
+            self.row_counts.add(&row.name, "native");
+            return false;
+        }
+        let held = Held {
+            seq: self.journal.next_seq(),
+            key: self.keys.next(),
+            lane,
+            token: Some(token),
+            bytes: Arc::from(bytes),
+            journal_bytes: 0,
+            sent_ms: now_ms(),
+            ask: true,
+            storable: false,
+            again: false,
+            gone: false,
+            deadline: Instant::now() + Duration::from_millis(settings.timeout_ms),
+            row: Some(Arc::clone(row)),
+        };
+        self.row_counts.add(&row.name, "taken");
+        let alone = (unable && row.request.is_some()).then(|| on_failure(settings.on_failure));
+        let moves = lock(&self.row_lanes).push(held, alone);
+        self.carry_out_rows(moves);
+        true
+    }
+
+    /// Carries out what a change of the rows' lanes led to.
+    pub fn carry_out_rows(&self, moves: Moves) {
+        for finished in moves.finished {
+            let Some(row) = &finished.held.row else { continue };
+            self.row_counts.add(
+                &row.name,
+                match finished.action {
+                    Action::Release { .. } => "native",
+                    Action::Replace { .. } => "answered",
+                    Action::Refuse { .. } => "refused",
+                    Action::Stored | Action::Drop => "dropped",
+                },
+            );
+            if finished.alone {
+                self.row_counts.add(&row.name, "alone");
+            }
+        }
+        for emit in moves.emit {
+            let Some(token) = emit.held.token else { continue };
+            let w = |op| Writer::new(op).long(emit.effect).long(token);
+            self.effects.push(
+                match &emit.action {
+                    Action::Release { force } => w(effect::RELEASE).bool(*force),
+                    Action::Stored | Action::Drop => w(effect::STORED),
+                    Action::Replace { xml } => w(effect::REPLACE).str(xml).bool(false),
+                    Action::Refuse { kind, condition, text } => {
+                        w(effect::REFUSE).str(kind).str(condition).str(text)
+                    }
+                }
+                .finish(),
+            );
+        }
+        self.rows_wake.notify_all();
+    }
+
+    /// Answers what is over its time (`everything`: all that waits). Gives how many.
+    pub fn decide_rows_alone(&self, everything: bool) -> usize {
+        let mut moves = Moves::default();
+        let mut decided = 0;
+        {
+            let mut lanes = lock(&self.row_lanes);
+            for held in lanes.overdue(Instant::now(), everything) {
+                let Some(row) = &held.row else { continue };
+                let policy = self.config().module(row.module()).on_failure;
+                decided +=
+                    usize::from(lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves));
+            }
+        }
+        self.carry_out_rows(moves);
+        decided
+    }
+
+    /// What the bridge knows, for a row.
+    pub fn own(&self, key: &str, sent_ms: u64) -> Own {
+        Own {
+            domain: self.start.domain.clone(),
+            node: self.node.clone(),
+            key: key.to_owned(),
+            sent: timestamp(sent_ms),
+        }
+    }
+
+    /// Sends a row's request. `event` is what it is known by, to the platform and to us when it comes back.
+    fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+        let made = row.made(stanza, own).map_err(CallError::Unusable)?;
+        let Some(made) = made else { return Ok(None) };
+        let method = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|m| *m == made.method);
+        let method = method.ok_or_else(|| CallError::Unusable(format!("method {}", made.method)))?;
+        let body = made.body.map(|b| b.to_string());
+        let origin = format!("{}/{}", own.node, own.key);
+        let headers = Headers {
+            key: (method == "POST").then_some(own.key.as_str()),
+            origin: (method != "GET").then_some(origin.as_str()),
+            ..Headers::default()
+        };
+        let (status, bytes) =
+            self.client.exchange_bytes(method, &made.path, body.as_deref().map(str::as_bytes), headers)?;
+        let body = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(_) if bytes.is_empty() => Value::Null,
+            Err(_) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        Ok(Some(Response { status, body }))
+    }
+}
+
+/// Why there is no answer.
+enum CallError {
+    /// The row cannot make a request of this stanza.
+    Unusable(String),
+    /// The platform.
+    Platform(PlatformError),
+}
+
+impl From<PlatformError> for CallError {
+    fn from(error: PlatformError) -> CallError {
+        CallError::Platform(error)
+    }
+}
+
+/// What a claimed stanza gets without an answer.
+fn on_failure(policy: Policy) -> Action {
+    match policy {
+        Policy::Open => Action::Release { force: true },
+        Policy::Closed => Action::Refuse {
+            kind: "wait".into(),
+            condition: "remote-server-timeout".into(),
+            text: "The service is not available at the moment. Please try again later.".into(),
+        },
+    }
+}
+
+/// A thread that asks for what rows claim.
+pub fn work(core: &Core) {
+    while !core.ending.load(Ordering::Acquire) {
+        let next = {
+            let mut lanes = lock(&core.row_lanes);
+            let next = lanes.take(1, Instant::now()).pop();
+            if next.is_none() {
+                drop(
+                    core.rows_wake
+                        .wait_timeout(lanes, Duration::from_millis(100))
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+            }
+            next
+        };
+        if let Some(held) = next {
+            ask(core, held);
+        }
+    }
+}
+
+fn ask(core: &Core, held: Held) {
+    let Some(row) = held.row.clone() else { return };
+    let Ok(stanza) = Stanza::parse(&held.bytes, &Limits::default()) else { return };
+    let value = mapping::value(&stanza, true);
+    let own = core.own(&held.key, held.sent_ms);
+    let outcome = match core.call_row(&row, &value, &own) {
+        Ok(response) => {
+            let outcome = row.outcome(&value, &own, response.as_ref());
+            match (&outcome, response) {
+                (Outcome::Ill(why), Some(response)) => {
+                    let credential = matches!(response.status, 401 | 403);
+                    core.failed("row", format!("{}: {why}", row.name));
+                    core.breaker.failure(why, credential);
+                    again(core, &held, true);
+                    return;
+                }
+                (_, Some(_)) => drop(core.breaker.success()),
+                _ => {}
+            }
+            outcome
+        }
+        Err(CallError::Unusable(why)) => {
+            core.failed("row", format!("{} cannot make its request: {why}", row.name));
+            Outcome::Error { kind: "modify".into(), condition: "bad-request".into(), text: why }
+        }
+        Err(CallError::Platform(error)) => {
+            core.failed("row", format!("{}: {error}", row.name));
+            core.breaker.failure(&error.to_string(), error.refused_credential());
+            again(core, &held, error.maybe_executed());
+            return;
+        }
+    };
+    let action = match outcome {
+        Outcome::Native | Outcome::Done => Action::Release { force: true },
+        Outcome::Reply(xml) => Action::Replace { xml: xml.into() },
+        Outcome::Error { kind, condition, text } => Action::Refuse { kind, condition, text },
+        Outcome::Ill(why) => {
+            core.failed("row", format!("{}: {why}", row.name));
+            on_failure(core.config().module(row.module()).on_failure)
+        }
+    };
+    let mut moves = Moves::default();
+    lock(&core.row_lanes).answer(&held.lane, held.seq, action, &mut moves);
+    core.carry_out_rows(moves);
+}
+
+/// It waits again, or is answered without the platform if the breaker is open.
+fn again(core: &Core, held: &Held, executed: bool) {
+    lock(&core.row_lanes).unasked(&held.lane, held.seq, executed, Instant::now() + RETRY);
+    if !core.breaker.closed() {
+        core.decide_rows_alone(true);
+    }
+}
+
+/// The thread that tells what was observed: in order, each until the platform has taken it or will not have it.
+pub fn tell(core: &Core) {
+    let mut pause = PAUSES.0;
+    while !core.ending.load(Ordering::Acquire) {
+        let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
+        let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
+            true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {
+                core.failed("journal", error.to_string());
+                Vec::new()
+            }),
+            false => Vec::new(),
+        };
+        if entries.is_empty() {
+            let asleep = lock(&core.calls_wake.0);
+            drop(
+                core.calls_wake
+                    .1
+                    .wait_timeout(asleep, Duration::from_millis(100))
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            continue;
+        }
+        for (seq, entry) in entries {
+            if core.ending.load(Ordering::Acquire) {
+                return;
+            }
+            if let Err(error) = told(core, seq, &entry) {
+                core.failed("row", error.to_string());
+                core.breaker.failure(&error.to_string(), error.refused_credential());
+                std::thread::park_timeout(pause);
+                pause = (pause * 2).min(PAUSES.1);
+                break;
+            }
+            pause = PAUSES.0;
+            if let Err(error) = core.journal.remove(Stream::Calls, &[(seq, entry.len())]) {
+                core.failed("journal", error.to_string());
+            }
+        }
+    }
+}
+
+/// One entry: told, or given up with a word on the page. `Err`: the platform is ill, it is told again later.
+fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
+    let Some((sent_ms, row, stanza)) = observed(core, entry) else {
+        core.failed("row", "an entry of the journal belongs to no row any more and is given up".into());
+        return Ok(());
+    };
+    let value = mapping::value(&stanza, true);
+    let own = core.own(&format!("{seq:x}"), sent_ms);
+    let outcome = match core.call_row(&row, &value, &own) {
+        Ok(response) => row.outcome(&value, &own, response.as_ref()),
+        Err(CallError::Unusable(why)) => {
+            Outcome::Error { kind: String::new(), condition: why, text: String::new() }
+        }
+        Err(CallError::Platform(error)) => return Err(error),
+    };
+    match outcome {
+        Outcome::Ill(reason) => return Err(PlatformError::Malformed { status: 0, reason }),
+        Outcome::Error { condition, text, .. } => {
+            core.row_counts.add(&row.name, "refused");
+            core.failed("row", format!("{}: the platform will not have it: {condition} {text}", row.name));
+        }
+        Outcome::Native | Outcome::Done | Outcome::Reply(_) => core.row_counts.add(&row.name, "told"),
+    }
+    core.breaker.success();
+    Ok(())
+}
+
+fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
+    let (time, rest) = entry.split_at_checked(8)?;
+    let (length, rest) = rest.split_at_checked(2)?;
+    let (name, bytes) = rest.split_at_checked(usize::from(u16::from_be_bytes(length.try_into().ok()?)))?;
+    let row = core.registry.row(std::str::from_utf8(name).ok()?)?;
+    let stanza = Stanza::parse(bytes, &Limits::default()).ok()?;
+    Some((u64::from_be_bytes(time.try_into().ok()?), Arc::clone(row), stanza))
+}

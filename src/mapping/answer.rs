@@ -1,0 +1,168 @@
+//! A row at work: its request, and what an answer means.
+
+use serde_json::{Map, Value, json};
+
+use super::row::{Row, Then, all};
+use super::template::{Own, Scope};
+use crate::stanza::errors;
+use crate::stanza::json as stanza_json;
+
+/// A request ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// JSON body.
+    pub body: Option<Value>,
+}
+
+/// What the platform answered.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Body: JSON, null when empty; a text when it is no JSON.
+    pub body: Value,
+}
+
+/// What follows for the stanza.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Openfire handles it.
+    Native,
+    /// Nothing more.
+    Done,
+    /// The sender gets this stanza, as XML.
+    Reply(String),
+    /// The sender gets this error.
+    Error {
+        /// Error type.
+        kind: String,
+        /// Defined condition.
+        condition: String,
+        /// Text, may be empty.
+        text: String,
+    },
+    /// The platform is ill: its answer says so, or it is not in the contract. Why.
+    Ill(String),
+}
+
+impl Row {
+    /// The request for a stanza. None: this row asks nobody.
+    ///
+    /// # Errors
+    /// A value that the request needs is not there.
+    pub fn made(&self, stanza: &Value, own: &Own) -> Result<Option<Made>, String> {
+        let Some(request) = &self.request else { return Ok(None) };
+        let scope = Scope { stanza, answer: &Value::Null, own: Some(own), item: None };
+        let mut path = scope.text(&request.path, percent)?;
+        let mut separator = '?';
+        for (name, template) in &request.query {
+            let Some(value) = scope.fill(template)? else { continue };
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            path.push(separator);
+            path.push_str(&format!("{}={}", percent(name), percent(&value)));
+            separator = '&';
+        }
+        let body = match &request.body {
+            None => None,
+            Some(body) => scope.fill(body)?,
+        };
+        Ok(Some(Made { method: request.method.clone(), path, body }))
+    }
+
+    /// What an answer means; `None`: nobody was asked.
+    #[must_use]
+    pub fn outcome(&self, stanza: &Value, own: &Own, response: Option<&Response>) -> Outcome {
+        let nothing = Value::Null;
+        let answer = response.map_or(&nothing, |r| &r.body);
+        let status = response.map(|r| r.status);
+        let rule = self.answers.iter().find(|rule| {
+            rule.covers(status)
+                && rule.problem.as_ref().is_none_or(|p| answer.get("type").and_then(Value::as_str) == Some(p))
+                && all(&rule.when, stanza, answer)
+        });
+        let Some(rule) = rule else {
+            return match response {
+                None => Outcome::Ill("no answer of the row fits".into()),
+                Some(response) if response.status < 300 => Outcome::Ill(format!(
+                    "the platform answered {} with something that the row does not know",
+                    response.status
+                )),
+                Some(response) => unforeseen(response),
+            };
+        };
+        let scope = Scope { stanza, answer, own: Some(own), item: None };
+        match &rule.then {
+            Then::Native => Outcome::Native,
+            Then::Done => Outcome::Done,
+            Then::Error { condition, text } => {
+                let text = match text {
+                    Some(template) => match scope.fill(template) {
+                        Ok(text) => text.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+                        Err(_) => String::new(),
+                    },
+                    None => words(answer),
+                };
+                let kind = errors::kind_of(condition).map_or("cancel", |k| k.as_str());
+                Outcome::Error { kind: kind.into(), condition: condition.clone(), text }
+            }
+            Then::Reply(template) => match scope.fill(template).and_then(|reply| reply_to(stanza, reply)) {
+                Ok(xml) => Outcome::Reply(xml),
+                Err(why) => Outcome::Ill(format!("the answer does not make a stanza: {why}")),
+            },
+        }
+    }
+}
+
+/// An error that no rule names: what a problem+json says by name comes first, then the table of status and condition.
+fn unforeseen(response: &Response) -> Outcome {
+    let text = words(&response.body);
+    if response.status >= 500 || response.status < 400 || matches!(response.status, 401 | 403 | 408 | 429) {
+        return Outcome::Ill(format!(
+            "the platform answered {}{}",
+            response.status,
+            if text.is_empty() { text } else { format!(": {text}") }
+        ));
+    }
+    let named = response.body.get("condition").and_then(Value::as_str);
+    if let Some((condition, kind)) = named.and_then(|c| Some((c, errors::kind_of(c)?))) {
+        return Outcome::Error { kind: kind.as_str().into(), condition: condition.into(), text };
+    }
+    match errors::from_status(response.status, false) {
+        Some(line) => {
+            Outcome::Error { kind: line.kind.as_str().into(), condition: line.condition.into(), text }
+        }
+        None => Outcome::Ill(format!("the platform answered {}", response.status)),
+    }
+}
+
+/// The words of a problem (RFC 9457).
+fn words(answer: &Value) -> String {
+    let of = |name: &str| answer.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+    of("detail").or_else(|| of("title")).unwrap_or_default().to_owned()
+}
+
+/// Completes a reply and writes it as XML.
+fn reply_to(stanza: &Value, reply: Option<Value>) -> Result<String, String> {
+    let Some(Value::Object(given)) = reply else { return Err("it is no object".into()) };
+    let mut out = Map::new();
+    out.insert("kind".into(), stanza.get("kind").cloned().unwrap_or(json!("iq")));
+    out.insert("type".into(), json!("result"));
+    for (name, from) in [("from", "to"), ("to", "from"), ("id", "id")] {
+        if let Some(value) = stanza.get(from) {
+            out.insert(name.into(), value.clone());
+        }
+    }
+    out.extend(given);
+    let text = Value::Object(out).to_string();
+    let stanza =
+        stanza_json::decode(text.as_bytes(), stanza_json::Mode::Strict).map_err(|e| e.to_string())?;
+    Ok(stanza.to_xml_string())
+}
+
+fn percent(value: &str) -> String {
+    im_api::routes::path("{x}", &[value])
+}

@@ -1,0 +1,1 @@
+//! Documentation made from the tables: docs/mapping.md, docs/settings.md, docs/claimed.md.

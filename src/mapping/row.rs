@@ -1,0 +1,324 @@
+//! What a row is, and reading one: every mistake is named with its place.
+//!
+//! Leaves out: what a row does with a stanza ([`super::template`], [`super::answer`]).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::template::{self, Filter};
+use crate::stanza::Stanza;
+
+/// A module: what `module.json` holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Module {
+    /// Its name, `[a-z]+`; settings are `<name>.mode` and so on.
+    pub name: String,
+    /// Version of the rows.
+    pub version: String,
+    /// What it is for, one sentence.
+    pub about: String,
+    /// Its rows; the first that matches a stanza takes it.
+    pub rows: Vec<Row>,
+}
+
+/// Where a stanza comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A client's session, or another sender.
+    #[default]
+    Client,
+    /// Something that happened in Openfire, written as the stanza that says the same.
+    Event,
+    /// Sent to a component of ours.
+    Component,
+}
+
+/// What a row does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Does {
+    /// In decide mode the stanza is held until the interface has answered, and the answer decides.
+    Claim,
+    /// The stanza goes its way; the interface is told afterwards, in order, at least once.
+    Observe,
+}
+
+/// One row.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// `module.what`.
+    pub name: String,
+    /// What it is for, one sentence.
+    pub about: String,
+    /// Which stanzas.
+    pub on: On,
+    /// What it does.
+    pub does: Does,
+    /// Name of the code that makes and reads the request together with others of its kind; then `request` only shows what one of them looks like.
+    #[serde(default)]
+    pub batch: Option<String>,
+    /// Holds secrets: never journaled, never mirrored, masked wherever it is shown.
+    #[serde(default)]
+    pub secret: bool,
+    /// What is sent. Absent: the first answer is given without asking anybody.
+    #[serde(default)]
+    pub request: Option<Request>,
+    /// What answers mean; the first that matches counts. What none matches follows the table of HTTP status and stanza error.
+    #[serde(default)]
+    pub answers: Vec<Rule>,
+}
+
+/// Which stanzas a row is about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct On {
+    /// `message`, `presence` or `iq`.
+    pub kind: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: Source,
+    /// Stanza types; those without one are `normal` (message) and `available` (presence).
+    pub types: Vec<String>,
+    /// Namespace of an IQ's child.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// All of these hold.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+}
+
+/// A condition on a value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// Pointer.
+    pub at: String,
+    /// Looked at through this filter.
+    #[serde(default, rename = "as")]
+    pub filter: Option<Filter>,
+    /// It has this value.
+    #[serde(default)]
+    pub is: Option<Value>,
+    /// It has another value, or none.
+    #[serde(default)]
+    pub not: Option<Value>,
+    /// It is there, or not.
+    #[serde(default)]
+    pub there: Option<bool>,
+    /// It is the same as what is found there, through the same filter.
+    #[serde(default)]
+    pub same: Option<Same>,
+}
+
+/// The other side of a comparison.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Same {
+    /// Pointer.
+    pub at: String,
+    /// Looked at through this filter.
+    #[serde(default, rename = "as")]
+    pub filter: Option<Filter>,
+}
+
+/// What is sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// HTTP method.
+    pub method: String,
+    /// Path with `{pointer|filter}` in it, percent-encoded.
+    pub path: String,
+    /// Query parameters; those whose value is absent are left out.
+    #[serde(default)]
+    pub query: BTreeMap<String, Value>,
+    /// JSON body.
+    #[serde(default)]
+    pub body: Option<Value>,
+}
+
+/// What an answer means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `200`, `2xx`; absent: any (also no request at all).
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Type of the problem.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// All of these hold of the answer (`answer:/…`) or the stanza.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// What follows.
+    pub then: Then,
+}
+
+/// What follows from an answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Then {
+    /// Openfire handles the stanza.
+    Native,
+    /// Nothing more (of a row that observes).
+    Done,
+    /// The sender gets this error.
+    Error {
+        /// Defined condition.
+        condition: String,
+        /// Text: a template. Absent: the problem's own words.
+        #[serde(default)]
+        text: Option<Value>,
+    },
+    /// The sender gets this stanza; `kind`, `type`, `id`, `from` and `to` are set if absent.
+    Reply(Value),
+}
+
+impl Module {
+    /// Reads a module.
+    ///
+    /// # Errors
+    /// What is wrong, with the key, line and column where that is known.
+    pub fn read(text: &str) -> Result<Module, String> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let module: Module = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+            let path = e.path().to_string();
+            format!("at {}: {}", if path == "." { "the beginning".to_owned() } else { path }, e.into_inner())
+        })?;
+        reader.end().map_err(|e| e.to_string())?;
+        for row in &module.rows {
+            row.check(&module.name).map_err(|why| format!("row {}: {why}", row.name))?;
+        }
+        Ok(module)
+    }
+}
+
+impl Row {
+    /// Whether a stanza is this row's, without the conditions on its values.
+    #[must_use]
+    pub fn fits(&self, stanza: &Stanza, source: Source) -> bool {
+        let on = &self.on;
+        on.source == source
+            && on.kind == stanza.kind().as_str()
+            && on.types.iter().any(|t| t == type_of(stanza))
+            && on.namespace.as_deref().is_none_or(|ns| stanza.root().elements().any(|e| e.ns() == ns))
+    }
+
+    /// Whether the conditions hold.
+    #[must_use]
+    pub fn holds(&self, stanza: &Value) -> bool {
+        all(&self.on.when, stanza, &Value::Null)
+    }
+
+    /// What a serde schema cannot say.
+    fn check(&self, module: &str) -> Result<(), String> {
+        if self.name.strip_prefix(module).and_then(|rest| rest.strip_prefix('.')).is_none_or(str::is_empty) {
+            return Err(format!("its name must begin with {module}."));
+        }
+        if !matches!(self.on.kind.as_str(), "message" | "presence" | "iq") {
+            return Err(format!("on.kind is {}, expected message, presence or iq", self.on.kind));
+        }
+        if self.on.kind == "iq" && self.on.namespace.is_none() {
+            return Err("on.namespace is missing: a row about an IQ names the namespace of its child".into());
+        }
+        if self.on.types.is_empty() {
+            return Err("on.types is empty".into());
+        }
+        if self.does == Does::Claim && self.on.source == Source::Event {
+            return Err("an event has happened already; it can be observed, not claimed".into());
+        }
+        if self.request.is_none() && (self.answers.is_empty() || self.does == Does::Observe) {
+            return Err("without a request it needs an answer to give".into());
+        }
+        let conditions = self.on.when.iter().chain(self.answers.iter().flat_map(|a| &a.when));
+        for condition in conditions {
+            let Condition { at, is, not, there, same, .. } = condition;
+            if is.is_none() && not.is_none() && there.is_none() && same.is_none() {
+                return Err(format!("the condition on {at} says neither is, not, there nor same"));
+            }
+        }
+        if let Some(request) = &self.request {
+            if !matches!(request.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+                return Err(format!(
+                    "request.method {} is none of GET, POST, PUT, PATCH, DELETE",
+                    request.method
+                ));
+            }
+            template::check_path(&request.path).map_err(|why| format!("request.path: {why}"))?;
+            for (name, value) in &request.query {
+                template::check(value).map_err(|why| format!("request.query.{name}: {why}"))?;
+            }
+            if let Some(body) = &request.body {
+                template::check(body).map_err(|why| format!("request.body: {why}"))?;
+            }
+        }
+        for (number, rule) in self.answers.iter().enumerate() {
+            let wrong = |why: String| format!("answers[{number}]: {why}");
+            if let Some(status) = &rule.status {
+                let digits = status.len() == 3 && status.as_bytes()[0].is_ascii_digit();
+                if !digits || !(status.ends_with("xx") || status.bytes().all(|b| b.is_ascii_digit())) {
+                    return Err(wrong(format!("status {status} is neither like 200 nor like 2xx")));
+                }
+            }
+            match &rule.then {
+                Then::Reply(value) => template::check(value).map_err(wrong)?,
+                Then::Error { condition, text } => {
+                    if crate::stanza::errors::kind_of(condition).is_none() {
+                        return Err(wrong(format!("{condition} is no defined condition (RFC 6120 8.3.3)")));
+                    }
+                    if let Some(text) = text {
+                        template::check(text).map_err(wrong)?;
+                    }
+                }
+                Then::Native | Then::Done => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rule {
+    /// Whether it is about this status.
+    #[must_use]
+    pub fn covers(&self, status: Option<u16>) -> bool {
+        match (&self.status, status) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(status)) => {
+                let status = status.to_string();
+                wanted.as_bytes().iter().zip(status.as_bytes()).all(|(w, s)| *w == b'x' || w == s)
+            }
+        }
+    }
+}
+
+/// The type of a stanza, never absent.
+#[must_use]
+pub fn type_of(stanza: &Stanza) -> &str {
+    stanza.type_().unwrap_or(match stanza.kind().as_str() {
+        "message" => "normal",
+        "presence" => "available",
+        _ => "get",
+    })
+}
+
+/// Whether all conditions hold.
+#[must_use]
+pub fn all(conditions: &[Condition], stanza: &Value, answer: &Value) -> bool {
+    conditions.iter().all(|condition| {
+        let scope = template::Scope { stanza, answer, own: None, item: None };
+        let found = scope.look(&condition.at, condition.filter);
+        condition.there.is_none_or(|there| found.is_some() == there)
+            && condition.is.as_ref().is_none_or(|is| found.as_ref() == Some(is))
+            && condition.not.as_ref().is_none_or(|not| found.as_ref() != Some(not))
+            && condition
+                .same
+                .as_ref()
+                .is_none_or(|same| found.is_some() && found == scope.look(&same.at, same.filter))
+    })
+}
