@@ -101,7 +101,14 @@ fn describe(row: &Row, stanza: &Stanza, settings: ModuleConfig, line: &mut impl 
         return;
     }
     // Masked: the value is made again without secrets.
-    let own = Own { domain: "DOMAIN".into(), node: "NODE".into(), key: "KEY".into(), sent: "TIME".into() };
+    let own = Own {
+        domain: "DOMAIN".into(),
+        node: "NODE".into(),
+        key: "KEY".into(),
+        sent: "TIME".into(),
+        epoch: "EPOCH".into(),
+        seq: 0,
+    };
     match row.made(&mask(value(stanza, false), &value(stanza, true)), &own) {
         Ok(Some(made)) => {
             line(&format!(
@@ -139,7 +146,10 @@ pub fn then_words(then: &super::row::Then) -> String {
     match then {
         Then::Native => "Openfire handles it.".into(),
         Then::Done => "done.".into(),
-        Then::Error { condition, .. } => format!("the sender gets the error {condition}."),
+        Then::Error { condition, .. } => match condition.as_str() {
+            Some(word) => format!("the sender gets the error {word}."),
+            None => "the sender gets the error that it names.".into(),
+        },
         Then::Reply(_) => "the sender gets an answer made from it.".into(),
     }
 }

@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod docs;
 pub mod explain;
+mod place;
 pub mod registry;
 pub mod row;
 pub mod template;

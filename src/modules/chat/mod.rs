@@ -134,10 +134,12 @@ pub fn action(verdict: &Verdict) -> Result<Action, String> {
         Verdict::Stored => Action::Stored,
         Verdict::HandedOver => Action::Drop,
         Verdict::Native | Verdict::Settled => Action::Release { force: true },
-        Verdict::Replace { stanza } => match json::decode(stanza.get().as_bytes(), json::Mode::Strict) {
-            Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
-            Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
-        },
+        Verdict::Replace { stanza } => {
+            match json::decode(stanza.to_string().as_bytes(), json::Mode::Strict) {
+                Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
+                Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
+            }
+        }
         Verdict::Refuse { kind, condition, text } => Action::Refuse {
             kind: kind.clone(),
             condition: condition.clone(),
