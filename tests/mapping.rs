@@ -2,6 +2,8 @@
 
 #[path = "mapping/contract.rs"]
 mod contract;
+#[path = "mapping/wrong.rs"]
+mod wrong;
 
 use std::path::{Path, PathBuf};
 

@@ -194,8 +194,11 @@ impl Module {
     pub fn read(text: &str) -> Result<Module, String> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let module: Module = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
-            let path = e.path().to_string();
-            format!("at {}: {}", if path == "." { "the beginning".to_owned() } else { path }, e.into_inner())
+            let key = e.path().to_string();
+            match key.as_str() {
+                "." | "?" => e.into_inner().to_string(),
+                key => format!("at {key}: {}", e.into_inner()),
+            }
         })?;
         reader.end().map_err(|e| e.to_string())?;
         for (number, row) in module.rows.iter().enumerate() {
@@ -259,7 +262,7 @@ impl Row {
         if self.answers.is_empty() {
             return wrong("", "it has no answers");
         }
-        conditions(&self.on.when, ".on.when")?;
+        conditions(&self.on.when, ".on.when", false)?;
         if let Some(request) = &self.request {
             request.check()?;
         }
@@ -270,13 +273,19 @@ impl Row {
     }
 }
 
-fn conditions(list: &[Condition], key: &str) -> Result<(), (String, String)> {
+fn conditions(list: &[Condition], key: &str, answer: bool) -> Result<(), (String, String)> {
+    // What is known where conditions are looked at: the stanza, and later the answer.
+    let usable = |at: &str| match template::pointer(at)? {
+        at if at.starts_with('/') || (answer && at.starts_with("answer:")) => Ok(()),
+        "" => Ok(()),
+        at => Err(format!("a condition here cannot look at {at}")),
+    };
     for (number, condition) in list.iter().enumerate() {
         let Condition { at, is, not, there, kind, same, .. } = condition;
         let key = format!("{key}[{number}]");
-        template::pointer(at).map_err(|why| (format!("{key}.at"), why))?;
+        usable(at).map_err(|why| (format!("{key}.at"), why))?;
         if let Some(same) = same {
-            template::pointer(&same.at).map_err(|why| (format!("{key}.same.at"), why))?;
+            usable(&same.at).map_err(|why| (format!("{key}.same.at"), why))?;
         }
         if is.is_none() && not.is_none() && there.is_none() && kind.is_none() && same.is_none() {
             return Err((key, "it says neither is, not, there, type nor same".into()));
@@ -310,7 +319,7 @@ impl Rule {
                 return Err((format!("{key}.status"), why));
             }
         }
-        conditions(&self.when, &format!("{key}.when"))?;
+        conditions(&self.when, &format!("{key}.when"), true)?;
         let at = |key: String| move |why: String| (key, why);
         match &self.then {
             Then::Reply(value) => template::check(value).map_err(at(format!("{key}.then.reply"))),
