@@ -2,6 +2,8 @@
 
 #[path = "mapping/contract.rs"]
 mod contract;
+#[path = "mapping/docs.rs"]
+mod docs;
 #[path = "mapping/wrong.rs"]
 mod wrong;
 
@@ -9,8 +11,26 @@ use std::path::{Path, PathBuf};
 
 use cloudbridge::mapping::{Outcome, Own, Registry, Response, Source, value};
 use cloudbridge::stanza::{Limits, Stanza, canonical};
+use im_api::routes;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// What modules do besides their rows: module, stanzas or occasions, interfaces of the platform.
+const BESIDE: &[(&str, &str, &[(&str, &str)])] = &[
+    (
+        "chat",
+        "",
+        &[
+            ("POST", routes::SETTLE),
+            ("GET", routes::PENDING),
+            ("POST", routes::CLAIM),
+            ("POST", routes::EVENTS),
+        ],
+    ),
+    ("state", "every session's presence", &[("PUT", routes::SNAPSHOT), ("PUT", routes::LEASE)]),
+    ("user", "login (SASL)", &[("POST", routes::VERIFY), ("GET", routes::SCRAM), ("GET", routes::DOWNLINK)]),
+    ("friend", "", &[("GET", routes::DOWNLINK)]),
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

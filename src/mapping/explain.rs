@@ -134,14 +134,14 @@ fn describe(row: &Row, stanza: &Stanza, settings: ModuleConfig, line: &mut impl 
             "Answer {}{}: {}",
             rule.status.as_deref().unwrap_or("any"),
             if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(", ")) },
-            then_words(&rule.then)
+            then_words(row, &rule.then)
         ));
     }
 }
 
 /// What follows, in words.
 #[must_use]
-pub fn then_words(then: &super::row::Then) -> String {
+pub fn then_words(row: &Row, then: &super::row::Then) -> String {
     use super::row::Then;
     match then {
         Then::Native => "Openfire handles it.".into(),
@@ -150,6 +150,8 @@ pub fn then_words(then: &super::row::Then) -> String {
             Some(word) => format!("the sender gets the error {word}."),
             None => "the sender gets the error that it names.".into(),
         },
+        Then::Reply(_) if row.on.kind == "message" => "another message takes its place.".into(),
+        Then::Reply(_) if row.request.is_none() => "the sender gets the bridge's own answer.".into(),
         Then::Reply(_) => "the sender gets an answer made from it.".into(),
     }
 }
