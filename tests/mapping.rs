@@ -15,8 +15,10 @@ use im_api::routes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What modules do besides their rows: module, stanzas or occasions, interfaces of the platform.
-const BESIDE: &[(&str, &str, &[(&str, &str)])] = &[
+/// Module, stanzas or occasions, interfaces of the platform.
+type Beside = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// What modules do besides their rows.
+const BESIDE: &[Beside] = &[
     (
         "chat",
         "",

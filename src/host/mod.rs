@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use crate::error::HostError;
 use crate::ffi::frame::{Flags, Reader, Writer, ask, notice};
-use crate::mapping::explain;
 use crate::modules::state::Reading;
 
 use self::core::Core;
@@ -200,8 +199,10 @@ impl Host {
             }
             ask::EXPLAIN => {
                 let (xml, event) = (r.str()?.to_owned(), r.bool()?);
-                explain::explain(&self.core.registry, &xml, event, |name| self.core.config().module(name))
-                    .map(|text| Writer::new(0).str(&text))
+                crate::modules::explain(&self.core.registry, &xml, event, |name| {
+                    self.core.config().module(name)
+                })
+                .map(|explanation| Writer::new(0).str(&explanation.to_string()))
             }
             ask::PANIC if self.core.start.test => panic!("asked to panic"),
             other => return Err(HostError::Invalid(format!("unknown ask {other}"))),

@@ -32,6 +32,19 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// Its word in a row.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Filter::Bare => "bare",
+            Filter::Node => "node",
+            Filter::Name => "name",
+            Filter::Resource => "resource",
+            Filter::Lower => "lower",
+            Filter::Text => "text",
+        }
+    }
+
     fn named(name: &str) -> Option<Filter> {
         serde_json::from_value(Value::String(name.to_owned())).ok()
     }

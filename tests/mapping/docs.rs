@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cloudbridge::config::{PREFIX, SETTINGS, Setting, Type};
-use cloudbridge::mapping::row::Condition;
-use cloudbridge::mapping::{Does, Row, Source, explain};
+use cloudbridge::mapping::explain::{condition_words, then_words};
+use cloudbridge::mapping::{Does, Row, Source};
 use serde_json::Value;
 
 use super::{Case, cases, registry};
@@ -66,7 +66,7 @@ fn one(page: &mut String, row: &Row, cases: &[Case]) {
     let _ = write!(page, "\n### {}\n\n{}\n\n", row.name, row.about);
     let _ = writeln!(page, "- **Takes** {}.", takes(row));
     for condition in &row.on.when {
-        let _ = writeln!(page, "  - {}", words(condition));
+        let _ = writeln!(page, "  - {}", condition_words(condition));
     }
     let (mirror, decide) = match (row.does, row.secret, row.on.source) {
         (Does::Observe, ..) => ("the platform is told", "the platform is told"),
@@ -105,10 +105,9 @@ fn one(page: &mut String, row: &Row, cases: &[Case]) {
     page.push_str("- **Answers**\n\n| answer | with | means |\n|---|---|---|\n");
     for rule in &row.answers {
         let problem = rule.problem.as_ref().map(|p| format!("problem `{p}`"));
-        let with: Vec<_> = problem.into_iter().chain(rule.when.iter().map(words)).collect();
+        let with: Vec<_> = problem.into_iter().chain(rule.when.iter().map(condition_words)).collect();
         let status = rule.status.as_deref().unwrap_or("any, or none");
-        let _ =
-            writeln!(page, "| {status} | {} | {} |", with.join(", "), explain::then_words(row, &rule.then));
+        let _ = writeln!(page, "| {status} | {} | {} |", with.join(", "), then_words(row, &rule.then));
     }
     let _ =
         write!(page, "\nCases: {} in `src/modules/{}/cases/{}.json`", cases.len(), row.module(), row.name);
@@ -171,33 +170,6 @@ fn plain_path(path: &str) -> String {
         rest = after;
     }
     out + rest
-}
-
-fn words(condition: &Condition) -> String {
-    let filter = |filter: Option<cloudbridge::mapping::template::Filter>| {
-        filter.map(|f| format!(" as {}", format!("{f:?}").to_lowercase())).unwrap_or_default()
-    };
-    let mut out = format!(
-        "`{}`{}",
-        if condition.at == "answer:" { "answer" } else { &condition.at },
-        filter(condition.filter)
-    );
-    let mut say = |text: String| {
-        out.push(' ');
-        out.push_str(&text);
-    };
-    condition
-        .there
-        .iter()
-        .for_each(|there| say(if *there { "is there".into() } else { "is not there".into() }));
-    condition.kind.iter().for_each(|kind| say(format!("is a {}", kind.as_str())));
-    condition.is.iter().for_each(|value| say(format!("is `{value}`")));
-    condition.not.iter().for_each(|value| say(format!("is not `{value}`")));
-    condition
-        .same
-        .iter()
-        .for_each(|same| say(format!("is the same as `{}`{}", same.at, filter(same.filter))));
-    out
 }
 
 /// Every value of a template, by its place.

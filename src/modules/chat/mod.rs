@@ -7,6 +7,7 @@ use jid::Jid;
 
 use crate::config::Policy;
 use crate::lanes::{Action, Held};
+use crate::mapping::explain::Note;
 use crate::stanza::{Element, Limits, Stanza, StanzaError, json};
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
@@ -44,6 +45,20 @@ pub fn claim(stanza: &Stanza) -> Option<Claim> {
     let content = root.elements().any(|e| !idle(&e));
     let storable = (content || hint("store")) && !hint("no-store");
     Some(Claim { lane: format!("{sender}>{recipient}"), recipient, sender, ask: storable, storable })
+}
+
+/// What the row does not say about a message of its own.
+#[must_use]
+pub fn note(stanza: &Stanza) -> Note {
+    match claim(stanza) {
+        None => Note::Left("it carries a room's password, so it is left to Openfire and no copy is made.".into()),
+        Some(claim) if claim.ask => Note::More(
+            "It is held only if its recipient is a registered user here; otherwise it passes and a copy is delivered.".into(),
+        ),
+        Some(_) => Note::Unasked(
+            "it is never to be stored (XEP-0160, XEP-0334), so nobody is asked; it only keeps its place behind messages that are held.".into(),
+        ),
+    }
 }
 
 /// The bare JID, normalised; None without a node or when it is no JID. Most are normal already, and finding that out is a fifth of the work.
