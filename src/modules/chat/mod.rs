@@ -53,7 +53,7 @@ pub fn note(stanza: &Stanza) -> Note {
     match claim(stanza) {
         None => Note::Left("it carries a room's password, so it is left to Openfire and no copy is made.".into()),
         Some(claim) if claim.ask => Note::More(
-            "It is held only if its recipient is a registered user here; otherwise it passes and a copy is delivered.".into(),
+            "In decide mode it is held only if its recipient is a registered user here; otherwise it passes and a copy is delivered.".into(),
         ),
         Some(_) => Note::Unasked(
             "it is never to be stored (XEP-0160, XEP-0334), so nobody is asked; it only keeps its place behind messages that are held.".into(),
