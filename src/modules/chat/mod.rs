@@ -8,6 +8,7 @@ use jid::Jid;
 use crate::config::Policy;
 use crate::lanes::{Action, Held};
 use crate::mapping::explain::Note;
+use crate::stanza::errors::{self, ErrorType};
 use crate::stanza::{Element, Limits, Stanza, StanzaError, json};
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
@@ -155,11 +156,17 @@ pub fn action(verdict: &Verdict) -> Result<Action, String> {
                 Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
             }
         }
-        Verdict::Refuse { kind, condition, text } => Action::Refuse {
-            kind: kind.clone(),
-            condition: condition.clone(),
-            text: text.clone().unwrap_or_default(),
-        },
+        Verdict::Refuse { kind, condition, text } => {
+            let Some(usual) = errors::kind_of(condition) else {
+                return Err("its refusal names no defined condition of a stanza error".into());
+            };
+            let kind = ErrorType::from_name(kind).unwrap_or(usual);
+            Action::Refuse {
+                kind: kind.as_str().into(),
+                condition: condition.clone(),
+                text: text.clone().unwrap_or_default(),
+            }
+        }
         Verdict::Failed { problem, detail } => return Err(format!("{problem}: {detail}")),
     })
 }
