@@ -10,6 +10,12 @@ pub const PREFIX: &str = "plugin.cloudbridge.";
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
 
+/// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
+pub const USERS_READ_ONLY: &str = "usersReadOnly";
+
+/// As [`CLUSTERED`]: whether clients may log in without TLS (`true`).
+pub const TLS_OPTIONAL: &str = "tlsOptional";
+
 /// What a module does (design, "The ladder").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModuleMode {
@@ -431,6 +437,25 @@ impl Config {
                 }
             }
         }
+        let unsafe_logins = [
+            (
+                USERS_READ_ONLY,
+                "Openfire's user provider is read-only, so no account can be made or removed here",
+            ),
+            (TLS_OPTIONAL, "passwords would pass without encryption: set xmpp.client.tls.policy to required"),
+        ];
+        for (told, reason) in unsafe_logins {
+            if raw.get(told).is_some_and(|v| v == "true") && values["user.mode"] == "decide" {
+                let (value, used) = ("decide".to_owned(), "mirror".to_owned());
+                wrong.push(WrongSetting {
+                    key: "user.mode",
+                    value,
+                    reason: reason.into(),
+                    used: used.clone(),
+                });
+                values.insert("user.mode", used);
+            }
+        }
         let text = |key: &str| values[key].clone();
         let number = |key: &str| text(key).parse::<u64>().unwrap_or_default();
         let mode = |key: &str| match text(key).as_str() {
@@ -553,6 +578,24 @@ mod tests {
         given.remove(CLUSTERED);
         given.remove("platform.url");
         assert_eq!(Config::read(given, None).0.chat, ModuleMode::Decide);
+    }
+
+    #[test]
+    fn logins_are_not_decided_where_that_is_not_safe() {
+        for told in [USERS_READ_ONLY, TLS_OPTIONAL] {
+            let (config, wrong) = Config::read(raw(&[("user.mode", "decide"), (told, "true")]), None);
+            assert_eq!(
+                (config.module("user").mode, wrong.len()),
+                (ModuleMode::Mirror, 1),
+                "{told}: {wrong:?}"
+            );
+            let (config, wrong) = Config::read(raw(&[("user.mode", "decide"), (told, "false")]), None);
+            assert_eq!(
+                (config.module("user").mode, wrong.len()),
+                (ModuleMode::Decide, 0),
+                "{told}: {wrong:?}"
+            );
+        }
     }
 
     #[test]

@@ -135,6 +135,7 @@ pub struct Core {
     /// There is something in the journal's `calls`.
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
+    pub importer: super::import::Importer,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -209,6 +210,7 @@ impl Core {
             rows_wake: Condvar::new(),
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
+            importer: super::import::Importer::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),

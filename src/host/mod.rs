@@ -7,6 +7,7 @@ mod core;
 mod downlink;
 mod effects;
 mod handover;
+mod import;
 mod intake;
 mod link;
 mod login;
@@ -203,6 +204,7 @@ impl Host {
                 explain::explain(&self.core.registry, &xml, event, |name| self.core.config().module(name))
                     .map(|text| Writer::new(0).str(&text))
             }
+            ask::IMPORT => self.core.import(r.str()?).map(|text| Writer::new(0).str(&text)),
             ask::PANIC if self.core.start.test => panic!("asked to panic"),
             other => return Err(HostError::Invalid(format!("unknown ask {other}"))),
         };

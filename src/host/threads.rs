@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::PlatformError;
 
 use super::core::{Core, lock};
-use super::{downlink, handover, link, mirror, rows};
+use super::{downlink, handover, import, link, mirror, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -47,6 +47,7 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     }
     spawn("cloudbridge-tell".into(), Box::new(rows::tell));
     spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
+    spawn("cloudbridge-import".into(), Box::new(import::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
     spawn("cloudbridge-mirror".into(), Box::new(mirror::run));

@@ -6,3 +6,4 @@
 pub mod chat;
 pub mod events;
 pub mod state;
+pub mod user;
