@@ -120,6 +120,8 @@ pub struct Core {
     /// The platform has this epoch's snapshot: stanzas may be claimed.
     pub ready: AtomicBool,
     pub snapshot_due: AtomicBool,
+    /// The downlink has its place: what the platform says from now on is heard.
+    pub listens: AtomicBool,
     pub reconfigure: AtomicBool,
     /// The mirror sleeps until it is woken, instead of looking by itself.
     pub mirror_sleeps: AtomicBool,
@@ -199,6 +201,7 @@ impl Core {
             link_wake: Condvar::new(),
             ready: AtomicBool::new(false),
             snapshot_due: AtomicBool::new(true),
+            listens: AtomicBool::new(false),
             reconfigure: AtomicBool::new(true),
             mirror_sleeps: AtomicBool::new(false),
             mirror_wake: Default::default(),

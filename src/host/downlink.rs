@@ -42,6 +42,7 @@ pub fn run(core: &Core) {
                     }
                     carry_out(core, event);
                 }
+                core.listens.store(true, Ordering::Release);
                 if cursor.as_ref() != Some(&answer.next) {
                     write_cursor(core, &answer.next);
                     cursor = Some(answer.next);
@@ -132,10 +133,14 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
     };
     Some(match event.kind.as_str() {
         "im.stanza" => {
-            let stanza = json::decode(event.data.get().as_bytes(), json::Mode::Strict).inspect_err(|e| {
-                core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"))
-            });
-            ("chat", "route", vec![stanza.ok()?.to_xml_string()])
+            let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
+            let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict)
+                .inspect_err(|e| {
+                    core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"));
+                })
+                .ok()?;
+            stanza.set_attr("to", Some(&text("to")));
+            ("chat", "route", vec![stanza.to_xml_string()])
         }
         "im.session.close" => {
             let resource = text("resource");

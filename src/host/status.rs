@@ -35,6 +35,7 @@ pub fn status(core: &Core) -> Value {
         "epoch": core.epoch,
         "uptime_ms": now_ms().saturating_sub(core.started_ms),
         "ready": core.ready.load(std::sync::atomic::Ordering::Acquire),
+        "listens": core.listens.load(std::sync::atomic::Ordering::Acquire),
         "stopping": core.stopping.load(std::sync::atomic::Ordering::Acquire),
         "modules": {
             "chat": {

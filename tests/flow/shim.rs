@@ -41,6 +41,10 @@ struct World {
     inbox: HashMap<String, Vec<String>>,
     held: HashMap<u64, String>,
     outcomes: Vec<(String, &'static str)>,
+    /// What APPLY did: verb and arguments.
+    applied: Vec<(String, Vec<String>)>,
+    /// What the verbs that read give.
+    lists: HashMap<String, String>,
 }
 
 struct Shared {
@@ -110,6 +114,23 @@ impl Server {
         self.shared.world.lock().expect("world").held.clear();
     }
 
+    /// No file of ours holds this text.
+    pub fn assert_nowhere(&self, text: &str) {
+        let mut folders = vec![self.home.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("folder") {
+                let path = entry.expect("entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).unwrap_or_default();
+                    let found = bytes.windows(text.len()).any(|w| w == text.as_bytes());
+                    assert!(!found, "{text} stands in {}", path.display());
+                }
+            }
+        }
+    }
+
     fn host(&self) -> &Host {
         self.host.as_ref().expect("running")
     }
@@ -126,6 +147,42 @@ impl Server {
             self.shared.changed.notify_all();
         }
         taken
+    }
+
+    /// An IQ for a stood-in handler, a presence, or something that happened. True when it was taken.
+    pub fn offer(&self, xml: &str, flags: i32) -> bool {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.shared.world.lock().expect("world").held.insert(token, xml.to_owned());
+        let token = if flags & 1 == 1 { token } else { 0 };
+        self.host().offer(token, Flags(flags), xml.as_bytes())
+    }
+
+    /// What APPLY did, as soon as `count` things were done.
+    pub fn applied(&self, count: usize) -> Vec<(String, Vec<String>)> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        while world.applied.len() < count && Instant::now() < deadline {
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
+        world.applied.clone()
+    }
+
+    /// What a verb that reads gives from now on.
+    pub fn lists(&self, verb: &str, detail: &str) {
+        self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
+    }
+
+    /// What became of the stanza with this id, as soon as something did.
+    pub fn outcome(&self, wanted: &str) -> &'static str {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        loop {
+            if let Some((_, outcome)) = world.outcomes.iter().find(|(id, _)| id == wanted) {
+                return outcome;
+            }
+            assert!(Instant::now() < deadline, "nothing became of {wanted}");
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
     }
 
     pub fn log_in(&self, jid: &str, priority: i32) {
@@ -272,7 +329,7 @@ impl World {
     }
 
     /// Carries out an effect; gives its outcome (docs/boundary.md).
-    fn perform(&mut self, op: u8, r: &mut Reader<'_>) -> i32 {
+    fn perform(&mut self, op: u8, r: &mut Reader<'_>, detail: &mut String) -> i32 {
         let held = |world: &World, r: &mut Reader<'_>| {
             let token = r.long().expect("token");
             (token, world.held.get(&token).cloned())
@@ -285,6 +342,11 @@ impl World {
                     (0, Some(r.str().expect("xml").to_owned()))
                 };
                 let Some(xml) = xml else { return 5 };
+                if !xml.starts_with("<message") {
+                    self.held.remove(&token);
+                    self.outcomes.push((id(&xml), "native"));
+                    return 0;
+                }
                 if !r.bool().expect("force") && self.recipient(&xml).is_none() {
                     return 1;
                 }
@@ -312,6 +374,23 @@ impl World {
                 self.inbox.entry(jid).or_default().push(r.str().expect("xml").to_owned());
                 0
             }
+            effect::REPLACE => {
+                let (token, xml) = held(self, r);
+                let Some(xml) = xml else { return 5 };
+                self.held.remove(&token);
+                self.outcomes.push((id(&xml), "answered"));
+                self.inbox.entry("answers".into()).or_default().push(r.str().expect("xml").to_owned());
+                0
+            }
+            effect::APPLY => {
+                let verb = r.str().expect("verb").to_owned();
+                let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
+                // The list of users has one page.
+                let more = verb == "read.users" && !arguments[0].is_empty();
+                *detail = self.lists.get(&verb).filter(|_| !more).cloned().unwrap_or_default();
+                self.applied.push((verb, arguments));
+                0
+            }
             other => panic!("effect {other}"),
         }
     }
@@ -330,6 +409,7 @@ fn pump(host: &Host, shared: &Shared) {
             continue;
         }
         let number = r.long().expect("effect");
+        let mut detail = String::new();
         let outcome = if op == effect::SNAPSHOT {
             let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
             let sessions: Vec<String> =
@@ -342,10 +422,10 @@ fn pump(host: &Host, shared: &Shared) {
             host.notify(&w.finish()).expect("sessions");
             0
         } else {
-            shared.world.lock().expect("world").perform(op, &mut r)
+            shared.world.lock().expect("world").perform(op, &mut r, &mut detail)
         };
         shared.changed.notify_all();
-        let done = Writer::new(notice::DONE).long(number).int(outcome).str("").finish();
+        let done = Writer::new(notice::DONE).long(number).int(outcome).str(&detail).finish();
         host.notify(&done).expect("done");
     }
 }
