@@ -326,13 +326,13 @@ fn name_end(tag: &[u8], at: usize) -> usize {
 /// The index behind the letters, digits, `-` and `_` at `at`, provided that they begin like a name.
 #[inline]
 fn plain_name(tag: &[u8], at: usize) -> usize {
-    let mut end = at;
-    if tag.get(at).is_some_and(|b| b.is_ascii_alphabetic()) {
-        while end < tag.len() && PLAIN_NAME[tag[end] as usize] {
-            end += 1;
+    match &tag[at.min(tag.len())..] {
+        [first, rest @ ..] if first.is_ascii_alphabetic() => {
+            let more = rest.iter().position(|b| !PLAIN_NAME[usize::from(*b)]);
+            at + 1 + more.unwrap_or(rest.len())
         }
+        _ => at,
     }
-    end
 }
 
 /// Bytes of the names that nearly all stanzas use.
