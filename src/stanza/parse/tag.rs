@@ -319,7 +319,7 @@ pub(super) fn spaces(tag: &[u8], mut at: usize) -> usize {
 
 /// The index of what ends a name, whatever it is made of.
 fn name_end(tag: &[u8], at: usize) -> usize {
-    let ends = |b: &u8| is_space(*b) || matches!(b, b'=' | b'>' | b'/' | b'<' | b'"' | b'\'');
+    let ends = |b: &u8| is_space(*b) || matches!(b, b'=' | b'>' | b'/');
     tag[at..].iter().position(ends).map_or(tag.len(), |more| at + more)
 }
 
