@@ -3,6 +3,7 @@
 
 mod remote;
 mod shim;
+mod state;
 
 use std::time::Duration;
 

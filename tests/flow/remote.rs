@@ -10,13 +10,13 @@ use cloudbridge::ffi::frame::{Reader, ask};
 
 use crate::shim::{Server, message, platform_binary};
 
-const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
+pub const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
 
 /// A standalone platform on loopback.
-struct Platform {
+pub struct Platform {
     folder: tempfile::TempDir,
-    port: u16,
-    child: Child,
+    pub port: u16,
+    pub child: Child,
 }
 
 impl Drop for Platform {
@@ -27,7 +27,7 @@ impl Drop for Platform {
 }
 
 impl Platform {
-    fn start(tls: bool) -> Platform {
+    pub fn start(tls: bool) -> Platform {
         let folder = tempfile::tempdir().expect("scratch");
         let file = |name: &str| folder.path().join(name);
         std::fs::write(file("token"), TOKEN).expect("token");
