@@ -13,6 +13,7 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod presence;
 mod rows;
 mod status;
 mod threads;

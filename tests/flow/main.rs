@@ -4,6 +4,7 @@
 mod remote;
 mod rows;
 mod shim;
+mod state;
 
 use std::time::Duration;
 

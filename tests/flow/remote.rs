@@ -17,8 +17,8 @@ pub const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
 /// A standalone platform on loopback. Beside the bridge an integrator may call it.
 pub struct Platform {
     folder: tempfile::TempDir,
-    port: u16,
-    child: Child,
+    pub port: u16,
+    pub child: Child,
 }
 
 impl Drop for Platform {

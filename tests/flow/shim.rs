@@ -36,15 +36,29 @@ pub fn platform_binary() -> PathBuf {
 
 #[derive(Default)]
 struct World {
-    /// Full JID to (available here, what it received).
-    sessions: BTreeMap<String, bool>,
+    /// Full JID to its state.
+    sessions: BTreeMap<String, Session>,
     inbox: HashMap<String, Vec<String>>,
     held: HashMap<u64, String>,
     outcomes: Vec<(String, &'static str)>,
+    /// Presence that was broadcast: full JID, show and status.
+    shown: Vec<(String, String)>,
+    /// Held presence: token to full JID, the number it was seen under, its state.
+    presences: HashMap<u64, (String, u64, Session)>,
     /// What APPLY did: verb and arguments.
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+}
+
+/// The state of an available session.
+#[derive(Default, Clone)]
+struct Session {
+    priority: i32,
+    show: String,
+    status: String,
+    /// Presences seen of it; a held one is released only if it is the last.
+    seen: u64,
 }
 
 struct Shared {
@@ -186,13 +200,69 @@ impl Server {
     }
 
     pub fn log_in(&self, jid: &str, priority: i32) {
-        self.shared.world.lock().expect("world").sessions.insert(jid.to_owned(), true);
-        self.tell(jid, true, priority);
+        self.shared
+            .world
+            .lock()
+            .expect("world")
+            .sessions
+            .insert(jid.to_owned(), Session { priority, ..Session::default() });
+        self.tell(jid);
     }
 
     pub fn log_out(&self, jid: &str) {
         self.lose(jid);
-        self.tell(jid, false, 0);
+        self.tell(jid);
+    }
+
+    /// A session sends presence. True when it was taken; otherwise it is broadcast at once.
+    pub fn show(&self, jid: &str, show: &str, status: &str) -> bool {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let priority = {
+            let mut world = self.shared.world.lock().expect("world");
+            let session = world.sessions.get_mut(jid).expect("logged in");
+            session.seen += 1;
+            let new = Session { show: show.into(), status: status.into(), ..session.clone() };
+            let (priority, seen) = (new.priority, new.seen);
+            world.presences.insert(token, (jid.to_owned(), seen, new));
+            priority
+        };
+        let show = if show.is_empty() { String::new() } else { format!("<show>{show}</show>") };
+        let xml = format!(
+            "<presence xmlns=\"jabber:client\" from=\"{jid}\">{show}<status>{status}</status><priority>{priority}</priority></presence>"
+        );
+        // The filter says whether the shim looks at presence at all, and whether it may be held.
+        let mode = self.presence_mode();
+        let flags = Flags(i32::from(mode == 4));
+        let taken = mode > 0 && self.host().offer(token, flags, xml.as_bytes());
+        if !taken {
+            self.shared.world.lock().expect("world").broadcast(token, true);
+            self.tell(jid);
+        }
+        taken
+    }
+
+    fn presence_mode(&self) -> i32 {
+        let frame = self.host().describe("filter").expect("filter");
+        let mut r = Reader::new(&frame);
+        r.u8().expect("opcode");
+        let rows = r.list(|r| {
+            let kind = r.str()?.to_owned();
+            let (types, namespace) = (r.str()?.to_owned(), r.str()?.to_owned());
+            let (mode, _remote) = (r.int()?, r.bool()?);
+            Ok((kind == "presence" && types == "available" && namespace == "*").then_some(mode))
+        });
+        rows.expect("rows").into_iter().flatten().next().unwrap_or(0)
+    }
+
+    /// Presence that a session's contacts have seen: show and status.
+    pub fn shown(&self, jid: &str) -> Vec<String> {
+        let world = self.shared.world.lock().expect("world");
+        world.shown.iter().filter(|(of, _)| of == jid).map(|(_, what)| what.clone()).collect()
+    }
+
+    /// Held presences that nobody has decided.
+    pub fn tokens_left(&self) -> usize {
+        self.shared.world.lock().expect("world").presences.len()
     }
 
     /// The session ends and nobody is told (yet).
@@ -200,17 +270,8 @@ impl Server {
         self.shared.world.lock().expect("world").sessions.remove(jid);
     }
 
-    fn tell(&self, jid: &str, open: bool, priority: i32) {
-        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst);
-        let frame = Writer::new(notice::SESSION)
-            .long(seq)
-            .str(jid)
-            .bool(open)
-            .bool(open)
-            .int(priority)
-            .str("")
-            .str("");
-        self.host().notify(&frame.finish()).expect("notice");
+    fn tell(&self, jid: &str) {
+        tell(self.host(), &self.shared, jid);
     }
 
     pub fn set(&self, key: &str, value: &str) {
@@ -315,7 +376,35 @@ fn id(xml: &str) -> String {
     Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza").id().unwrap_or_default().to_owned()
 }
 
+/// A session notice: the sequence is taken before the state is read.
+fn tell(host: &Host, shared: &Shared, jid: &str) {
+    let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
+    let session = shared.world.lock().expect("world").sessions.get(jid).cloned();
+    let open = session.is_some();
+    let w = Writer::new(notice::SESSION).long(seq).str(jid).bool(open).bool(open);
+    host.notify(&session.unwrap_or_default().write(w).finish()).expect("notice");
+}
+
+impl Session {
+    fn write(&self, w: Writer) -> Writer {
+        w.int(self.priority).str(&self.show).str(&self.status)
+    }
+}
+
 impl World {
+    /// Routes a presence, unless its session is gone or something newer of it was seen (`force`: whatever was seen). True when it was routed.
+    fn broadcast(&mut self, token: u64, force: bool) -> Option<String> {
+        let (jid, seen, new) = self.presences.remove(&token)?;
+        let session = self.sessions.get_mut(&jid)?;
+        if session.seen != seen && !force {
+            return None;
+        }
+        *session = Session { seen: session.seen, ..new };
+        let what = format!("{} {}", session.show, session.status);
+        self.shown.push((jid.clone(), what));
+        Some(jid)
+    }
+
     fn recipient(&self, xml: &str) -> Option<String> {
         let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza");
         let bare = stanza.to().unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
@@ -412,15 +501,16 @@ fn pump(host: &Host, shared: &Shared) {
         let mut detail = String::new();
         let outcome = if op == effect::SNAPSHOT {
             let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
-            let sessions: Vec<String> =
-                shared.world.lock().expect("world").sessions.keys().cloned().collect();
+            let sessions = shared.world.lock().expect("world").sessions.clone();
             let mut w =
                 Writer::new(notice::SESSIONS).long(seq).int(i32::try_from(sessions.len()).expect("few"));
-            for jid in &sessions {
-                w = w.str(jid).bool(true).int(0).str("").str("");
+            for (jid, session) in &sessions {
+                w = session.write(w.str(jid).bool(true));
             }
             host.notify(&w.finish()).expect("sessions");
             0
+        } else if let Some(outcome) = presence(host, shared, op, &frame) {
+            outcome
         } else {
             shared.world.lock().expect("world").perform(op, &mut r, &mut detail)
         };
@@ -428,4 +518,26 @@ fn pump(host: &Host, shared: &Shared) {
         let done = Writer::new(notice::DONE).long(number).int(outcome).str(&detail).finish();
         host.notify(&done).expect("done");
     }
+}
+
+/// Carries out an effect if it is about a held presence.
+fn presence(host: &Host, shared: &Shared, op: u8, frame: &[u8]) -> Option<i32> {
+    if !matches!(op, effect::RELEASE | effect::REFUSE) {
+        return None;
+    }
+    let mut r = Reader::new(frame);
+    r.u8().and_then(|_| r.long()).expect("effect");
+    let token = r.long().expect("token");
+    let mut world = shared.world.lock().expect("world");
+    if !world.presences.contains_key(&token) {
+        return None;
+    }
+    if op == effect::REFUSE {
+        world.presences.remove(&token);
+        return Some(0);
+    }
+    let Some(jid) = world.broadcast(token, false) else { return Some(1) };
+    drop(world);
+    tell(host, shared, &jid);
+    Some(0)
 }
