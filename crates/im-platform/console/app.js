@@ -98,7 +98,7 @@ function showFrame() {
   app.replaceChildren(
     el('a', { class: 'skip', href: '#main', onclick: (event) => { event.preventDefault(); main.focus(); } }, 'Skip to the content'),
     el('header', { class: 'top' }, toggle,
-      el('a', { class: 'brand', href: '#/' }, el('img', { src: '/console/assets/icon.svg', alt: '', width: '28', height: '28' }), el('span', {}, 'Cloud Bridge platform')),
+      el('a', { class: 'brand', href: '#/', 'aria-label': 'Cloud Bridge platform, overview' }, el('img', { src: '/console/assets/icon.svg', alt: '', width: '28', height: '28' }), el('span', {}, 'Cloud Bridge platform')),
       pulse, el('span', { class: 'who' }, login.name, ' ', el('span', { class: 'tag' }, rights)), out),
     nav, main);
   function open(yes) {

@@ -29,7 +29,7 @@ export function list({ label, columns, load, cursor = 'after', key, none }) {
   let turn = 0;
 
   function row(item, fresh) {
-    return el('tr', { role: 'row', class: fresh ? 'fresh' : undefined }, columns.map((column) => el('td', { role: 'cell', 'data-label': column.name, class: column.wide ? 'wide' : undefined }, column.cell(item))));
+    return el('tr', { role: 'row', class: fresh ? 'fresh' : undefined }, columns.map((column) => el('td', { role: 'cell', 'data-label': column.name, class: column.wide ? 'wide' : undefined }, el('div', {}, column.cell(item)))));
   }
 
   function show(first) {

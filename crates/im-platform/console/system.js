@@ -38,7 +38,7 @@ function requests(routes) {
   const names = ['Interface', 'Requests', 'Refused or failed', 'Mean time'];
   return el('table', { class: 'small', role: 'table', 'aria-label': 'Requests' },
     el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, names.map((name) => el('th', { scope: 'col', role: 'columnheader' }, name)))),
-    el('tbody', { role: 'rowgroup' }, routes.map((route) => el('tr', { role: 'row' }, cells(route).map((cell, i) => el('td', { role: 'cell', 'data-label': names[i], class: i === 0 ? 'wide' : undefined }, i === 0 ? el('code', {}, cell) : cell))))));
+    el('tbody', { role: 'rowgroup' }, routes.map((route) => el('tr', { role: 'row' }, cells(route).map((cell, i) => el('td', { role: 'cell', 'data-label': names[i], class: i === 0 ? 'wide' : undefined }, el('div', {}, i === 0 ? el('code', {}, cell) : cell)))))));
 }
 
 /** The gauges, and the most used interfaces, from the text that Prometheus reads. */

@@ -148,18 +148,19 @@ impl Console {
         lock(&self.logins).get(&hash(value.as_bytes())).filter(|login| login.until > now).cloned()
     }
 
-    /// Whether this read of this subject is not the same look as a moment ago.
+    /// Whether this read of this subject is not the same look as one noted a moment ago.
     #[must_use]
     pub fn is_new_read(&self, caller: &str, route: &str, subject: &str) -> bool {
+        let noted = lock(&self.reads).get(&read_key(caller, route, subject)).copied();
+        noted.is_none_or(|at| at + SAME_READ <= self.clock.now())
+    }
+
+    /// It is in the audit now.
+    pub fn read_noted(&self, caller: &str, route: &str, subject: &str) {
         let now = self.clock.now();
-        let key = hash(format!("{caller}\n{route}\n{subject}").as_bytes());
         let mut reads = lock(&self.reads);
-        if reads.get(&key).is_some_and(|at| *at + SAME_READ > now) {
-            return false;
-        }
         make_room(&mut reads, |at| *at + SAME_READ > now);
-        reads.insert(key, now);
-        true
+        reads.insert(read_key(caller, route, subject), now);
     }
 
     fn cookie(&self, value: &str, seconds: i64) -> String {
@@ -182,6 +183,10 @@ impl Credentials for Console {
         }
         Some(self.who(request.headers()).map(|login| login.caller).ok_or(AuthError::SessionOver))
     }
+}
+
+fn read_key(caller: &str, route: &str, subject: &str) -> [u8; 32] {
+    hash(format!("{caller}\n{route}\n{subject}").as_bytes())
 }
 
 /// Keeps what is still valid, and when that is too much, nothing.
@@ -298,11 +303,16 @@ mod tests {
     fn the_same_look_is_one_read() {
         let clock = Clock::manual(0);
         let console = Console::new(Settings::default(), Path::new("/nowhere"), clock.clone());
-        assert!(console.is_new_read("ada", "/v1/messages", "juliet@example.org"));
-        assert!(!console.is_new_read("ada", "/v1/messages", "juliet@example.org"));
-        assert!(console.is_new_read("ada", "/v1/messages", "romeo@example.org"));
-        assert!(console.is_new_read("bob", "/v1/messages", "juliet@example.org"));
+        let look = |who, subject| {
+            let new = console.is_new_read(who, "/v1/messages", subject);
+            if new {
+                console.read_noted(who, "/v1/messages", subject);
+            }
+            new
+        };
+        assert!(look("ada", "juliet@example.org") && !look("ada", "juliet@example.org"));
+        assert!(look("ada", "romeo@example.org") && look("bob", "juliet@example.org"));
         clock.advance(SAME_READ);
-        assert!(console.is_new_read("ada", "/v1/messages", "juliet@example.org"));
+        assert!(look("ada", "juliet@example.org"));
     }
 }

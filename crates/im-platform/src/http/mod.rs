@@ -160,6 +160,7 @@ async fn note(app: &App, route: &Route, caller: &Caller, uri: &Uri) -> Result<()
         if app.console.is_new_read(&caller.name, route.path, &subject) {
             tracing::info!(caller = caller.name, route = route.path, "an operator reads what people wrote");
             app.store.note_read(&caller.name, "read text", &subject).await?;
+            app.console.read_noted(&caller.name, route.path, &subject);
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ export class Visit {
     await this.page.goto('/console');
     await this.page.getByLabel('Token').fill(token);
     await this.page.getByRole('button', { name: 'Log in' }).click();
-    await this.page.getByRole('navigation', { name: 'Pages' }).waitFor({ state: 'attached' });
+    await this.page.locator('#menu').waitFor({ state: 'attached' });
   }
 
   /** Goes to a page by its path behind `#/` and waits until it has its data. */

@@ -15,6 +15,9 @@ export const token = (name) => `token-of-${name}-for-tests`;
 
 const running = new Set();
 
+// Whatever happens to us, none of them stays behind.
+process.on('exit', () => running.forEach((platform) => platform.child.kill('SIGKILL')));
+
 /** Ends every platform that is still there. */
 export const stopAll = () => Promise.all([...running].map((platform) => platform.stop()));
 

@@ -16,7 +16,9 @@ for (const word of process.argv.slice(2)) {
 if (options.shots) await mkdir(options.shots, { recursive: true });
 
 const browser = await launch(options.chromium);
+let ending = false;
 const end = async () => {
+  ending = true;
   await browser.close().catch(() => null);
   await stopAll();
 };
@@ -28,6 +30,7 @@ if (!process.stdin.isTTY) {
 const lines = [];
 let [passed, failed] = [0, 0];
 for (const [name, test] of suite({ browser, ...options })) {
+  if (ending) break;
   if (filters.length && !filters.some((filter) => name.includes(filter))) continue;
   const started = Date.now();
   try {

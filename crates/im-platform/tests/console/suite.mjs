@@ -129,7 +129,7 @@ export function* suite({ browser, platform: binary, shots }) {
   yield visiting('map: land, dots, popups by the keyboard', async (visit, page) => {
     await visit.open('footprints');
     const drawn = await page.locator('path.land').evaluateAll((paths) => paths.map((path) => path.getAttribute('d').length).filter((length) => length > 20).length);
-    assert.ok(drawn > 20, `${drawn} countries are drawn`);
+    assert.ok(drawn > 10, `${drawn} countries are drawn`);
     const fills = await page.locator('path.land').first().evaluate((path) => [getComputedStyle(path).fill, getComputedStyle(document.querySelector('.map')).backgroundColor]);
     assert.notEqual(fills[0], fills[1], 'land and sea look alike');
     assert.equal(await page.locator('.dot').count(), 3);
@@ -163,13 +163,14 @@ export function* suite({ browser, platform: binary, shots }) {
 
   for (const [who, footprints] of [['eve', 'Places are for operators'], ['bob', 'Casa di Giulietta']]) {
     yield visiting(`text is hidden from ${who} on every page and in every answer`, async (visit) => {
+      visit.expect(403);
       for (const [path] of PAGES) {
         await visit.open(path);
         const text = await visit.page.locator('body').innerText();
         for (const secret of TEXTS) assert.ok(!text.includes(secret), `${path} shows: ${secret}`);
       }
       await visit.open('conversations');
-      await visit.sees('Text not shown', 'At the feast.'.length ? 'This login does not show message text' : '');
+      await visit.sees('Text not shown', 'This login does not show message text');
       await visit.shot(`hidden-${who}`);
       await visit.open('footprints');
       await visit.sees(footprints);
@@ -214,8 +215,8 @@ export function* suite({ browser, platform: binary, shots }) {
     await change(visit.platform, 10, 'romeo@example.org', 'orchard', { show: 'away', status: 'Gone to Mantua' });
     await visit.sees('Gone to Mantua');
     await visit.open('footprints');
-    await visit.platform.call('POST', '/v1/footprints', { id: 'live', user: 'nurse@example.org', lat: 48.2, lon: 16.37, place: 'Vienna', audience: 'me' });
-    await visit.sees('Vienna');
+    await visit.platform.call('POST', '/v1/footprints', { id: 'live', user: 'nurse@example.org', lat: 47.05, lon: 8.31, place: 'Lucerne', audience: 'me' });
+    await visit.sees('Lucerne');
     await page.waitForFunction(() => document.querySelectorAll('.dot').length === 4);
     await visit.open('');
     const footprints = page.getByRole('link', { name: /Footprints$/ }).filter({ has: page.locator('.number') });
