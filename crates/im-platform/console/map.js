@@ -19,7 +19,8 @@ function land() {
  * A map in `node`. `moved(area)` hears of every new view: { west, south, east, north }. Gives { show(features, popup), fit(features), open(id), remove() }.
  */
 export async function map(node, moved) {
-  const view = L.map(node, { center: [25, 10], zoom: 2, minZoom: 1, maxZoom: 17, worldCopyJump: true, zoomSnap: 0.5, attributionControl: false, maxBounds: [[-88, -720], [88, 720]] });
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const view = L.map(node, { fadeAnimation: !still, zoomAnimation: !still, markerZoomAnimation: !still, center: [25, 10], zoom: 2, minZoom: 1, maxZoom: 17, worldCopyJump: true, zoomSnap: 0.5, attributionControl: false, maxBounds: [[-88, -720], [88, 720]] });
   L.control.scale({ imperial: false }).addTo(view);
   const markers = L.layerGroup().addTo(view);
   const byId = new Map();
@@ -29,6 +30,18 @@ export async function map(node, moved) {
     L.geoJSON(shapes, { interactive: false, style: { className: 'land' }, coordsToLatLng }).addTo(view);
     L.geoJSON(borders, { interactive: false, style: { className: 'border' }, coordsToLatLng }).addTo(view);
   }
+  // The keyboard goes into what it opens, and back to its dot.
+  let back = null;
+  view.on('popupopen', ({ popup }) => {
+    back = popup._source?.getElement() ?? null;
+    popup.getElement().querySelector('.footprint').focus({ preventScroll: true });
+  });
+  view.on('popupclose', ({ popup }) => {
+    if (popup.getElement()?.contains(document.activeElement)) back?.focus({ preventScroll: true });
+  });
+  node.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') view.closePopup();
+  });
   const told = () => {
     const bounds = view.getBounds();
     const wide = bounds.getEast() - bounds.getWest() >= 360;

@@ -74,7 +74,7 @@ const label = (feature) => `${feature.properties.user}, ${feature.properties.pla
 function card(login, feature) {
   const { user, text, place, at, audience, precision, media } = feature.properties;
   const whom = typeof audience === 'object' ? `group ${Object.values(audience)[0]}` : audience;
-  return el('div', { class: 'footprint' }, el('p', { class: 'footprint-who' }, person(user)),
+  return el('div', { class: 'footprint', tabindex: '-1' }, el('p', { class: 'footprint-who' }, person(user)),
     login.text ? text && el('p', { class: 'said' }, text) : el('p', { class: 'hidden-text' }, 'Text not shown'),
     facts([place && ['Place', place], ['At', coordinates(feature)], ['When', when(at)], ['For', tag(whom ?? '—')], ['Others see', tag(precision)], media?.length > 0 && ['Media', String(media.length)]]));
 }

@@ -148,6 +148,13 @@ impl Console {
         lock(&self.logins).get(&hash(value.as_bytes())).filter(|login| login.until > now).cloned()
     }
 
+    /// How many milliseconds the login of this request's cookie still holds.
+    #[must_use]
+    pub fn left(&self, headers: &axum::http::HeaderMap) -> Option<u64> {
+        let login = self.who(headers)?;
+        Some(u64::try_from(login.until - self.clock.now()).unwrap_or(0))
+    }
+
     /// Whether this read of this subject is not the same look as one noted a moment ago.
     #[must_use]
     pub fn is_new_read(&self, caller: &str, route: &str, subject: &str) -> bool {

@@ -269,11 +269,14 @@ struct Changes {
 
 async fn changes(
     State(app): State<App>,
+    headers: HeaderMap,
     Query(query): Query<ChangesQuery>,
 ) -> Result<Json<Changes>, ApiError> {
     if query.wait > 60_000 {
         return Err(ApiError::parameter("wait", "must be at most 60,000"));
     }
+    // A login that ends meanwhile is told so at once: by the next request.
+    let wait = app.console.left(&headers).unwrap_or(query.wait).min(query.wait);
     let (mut changed, mut stopping) = (app.store.changed(), app.stopping.clone());
     if let Some(after) = query.after {
         let news = async { changed.wait_for(|version| *version != after).await.map(|_| ()) };
@@ -281,7 +284,7 @@ async fn changes(
         tokio::select! {
             _ = news => {}
             _ = stop => {}
-            () = tokio::time::sleep(Duration::from_millis(query.wait)) => {}
+            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
         }
     }
     let version = *changed.borrow();

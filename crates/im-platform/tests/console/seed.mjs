@@ -52,4 +52,5 @@ export async function seed(platform) {
   await platform.call('POST', '/v1/events', JSON.stringify([{ specversion: '1.0', id: 'event-1', source: '/nodes/openfire-1', type: 'im.message.chat', subject: 'juliet@example.org',
     time: at(5), datacontenttype: 'application/json', sequence: '00000001', partitionkey: 'a', data: { body: EVENT_TEXT } }]), { type: 'application/cloudevents-batch+json' });
   await platform.call('POST', '/v1/downlink', { to: 'juliet@example.org', stanza: { kind: 'message', body: SECRET } }, { as: 'shop' });
+  await platform.call('GET', '/v1/messages?user=juliet@example.org', undefined, { as: 'ada' });
 }

@@ -142,6 +142,7 @@ export function* suite({ browser, platform: binary, shots }) {
     await visit.shot('map-popup');
     await page.keyboard.press('Escape');
     await popup.waitFor({ state: 'detached' });
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), /Casa di Giulietta/);
     await page.getByRole('button', { name: /The Globe/ }).focus();
     await page.keyboard.press('Enter');
     await popup.filter({ hasText: 'mercutio@example.org' }).waitFor();
@@ -289,7 +290,7 @@ export function* suite({ browser, platform: binary, shots }) {
     await page.keyboard.press('Escape');
     await menu.waitFor({ state: 'hidden' });
     await page.keyboard.press('Enter');
-    await page.getByRole('link', { name: 'Groups' }).focus();
+    await page.getByRole('link', { name: 'Groups', exact: true }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Groups' }).waitFor();
     assert.equal(await menu.isVisible(), false);
@@ -331,7 +332,7 @@ export function* suite({ browser, platform: binary, shots }) {
       await page.locator('#interfaces[aria-busy="false"]').waitFor();
       await visit.sees('GET /v1/users', 'POST /v1/messages', 'Types', 'OpenAPI document');
       assert.ok((await page.locator('details').count()) > 60);
-      const health = page.locator('details').filter({ hasText: 'GET /healthz' });
+      const health = page.locator('details', { has: page.locator('summary code', { hasText: 'GET /healthz' }) });
       await health.locator('summary').click();
       await health.getByRole('button', { name: 'Send' }).click();
       await health.getByText('"status": "ok"').waitFor();
