@@ -27,6 +27,15 @@ pub fn natives(project: &Project, output: Output<'_>) -> Result<(), Failure> {
     execute(cargo, output)
 }
 
+/// The platform alone, as it is shipped.
+pub fn platform(project: &Project, output: Output<'_>) -> Result<PathBuf, Failure> {
+    npm(project)?;
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--package", "im-platform"]);
+    execute(cargo, output)?;
+    Ok(platform_binary(project))
+}
+
 /// The platform's server as it is shipped, for tests that put something between it and the bridge.
 pub fn platform_binary(project: &Project) -> PathBuf {
     project.target.join("release/im-platform")

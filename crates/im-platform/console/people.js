@@ -17,7 +17,12 @@ export function detail(title, about, load, show, lists = []) {
     try {
       const thing = await load();
       const text = JSON.stringify(thing);
-      if (text !== before) facing.replaceChildren(...show(thing));
+      if (text !== before) {
+        // Who stands on a link stays on it.
+        const at = facing.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+        facing.replaceChildren(...show(thing));
+        if (at) [...facing.querySelectorAll('a')].find((link) => link.getAttribute('href') === at)?.focus({ preventScroll: true });
+      }
       before = text;
     } catch (problem) {
       if (problem.status === 401) throw problem;

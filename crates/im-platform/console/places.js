@@ -14,7 +14,9 @@ export function footprints(login, jid = '') {
     return { title, node: empty('Places are for operators', 'A read-only login sees that footprints exist (Overview), not where anybody was. Log in with a token of scope operator.') };
   }
   const canvas = el('div', { class: 'map', role: 'application', 'aria-label': 'Map of footprints. Arrow keys move, plus and minus zoom, Tab goes from dot to dot, Enter opens one.' });
-  const side = el('div', { class: 'places', 'aria-live': 'polite', 'aria-busy': 'true' }, el('p', { class: 'plain' }, 'Loading…'));
+  const head = el('p', { class: 'muted', id: 'in-view', role: 'status' });
+  const box = el('div', { 'aria-busy': 'true' }, el('p', { class: 'plain' }, 'Loading…'));
+  const side = el('div', { class: 'places' }, head, box);
   const days = el('select', { id: 'since', onchange: () => look() }, SINCE.map(([value, word]) => el('option', { value }, word)));
   const whose = el('input', { id: 'whose', type: 'search', placeholder: 'anybody', value: jid, autocomplete: 'off', onchange: () => look() });
   const node = el('div', {},
@@ -40,13 +42,13 @@ export function footprints(login, jid = '') {
       view.show(found.features, (feature) => card(login, feature), label);
       const lines = found.features.map((feature) => el('li', {}, el('button', { type: 'button', onclick: () => view.open(feature.id) },
         el('strong', {}, feature.properties.user), el('span', {}, feature.properties.place ?? coordinates(feature)), when(feature.properties.at))));
-      const head = el('p', { class: 'muted', id: 'in-view' }, `${lines.length}${found.next ? ' newest' : ''} in view`);
-      side.replaceChildren(...(lines.length ? [head, el('ul', {}, lines), ...(found.next ? [el('p', { class: 'muted' }, 'There are more: move closer, or choose a time.')] : [])]
+      head.textContent = `${lines.length}${found.next ? ' newest' : ''} in view`;
+      box.replaceChildren(...(lines.length ? [el('ul', {}, lines), ...(found.next ? [el('p', { class: 'muted' }, 'There are more: move closer, or choose a time.')] : [])]
         : [empty('No footprints here', 'Move the map, choose another time, or clear the name. People share them with POST /v1/footprints or from their client.')]));
-      side.setAttribute('aria-busy', 'false');
+      box.setAttribute('aria-busy', 'false');
     } catch (problem) {
       if (mine !== turn || gone) return;
-      side.replaceChildren(wrong(problem, look));
+      box.replaceChildren(wrong(problem, look));
       if (problem.status === 401) throw problem;
     }
   }
@@ -55,7 +57,7 @@ export function footprints(login, jid = '') {
     try {
       view = await map(canvas, (bounds) => { area = bounds; look(); });
     } catch (problem) {
-      side.replaceChildren(wrong(problem, start));
+      box.replaceChildren(wrong(problem, start));
       return;
     }
     if (gone) return view.remove();

@@ -23,7 +23,7 @@ pub enum Scope {
     Integrator,
     /// A person who runs the platform: reads everything, message text included unless the credential says otherwise; removes.
     Operator,
-    /// Reads states, groups and metrics; no message text, no places.
+    /// Reads states, groups, metrics and the console's lists: who, when, how much; no message text, no places.
     ReadOnly,
 }
 
