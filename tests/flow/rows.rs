@@ -45,7 +45,7 @@ fn register(id: &str, name: &str, password: &str) -> String {
 
 /// The platform's list of a user's contacts, without its version.
 fn friends(platform: &Platform, user: &str) -> Value {
-    let (status, body) = platform.call("GET", &format!("/v1/friends/{user}"), None);
+    let (status, body) = platform.by_integrator("GET", &format!("/v1/friends/{user}"), None);
     assert_eq!(status, 200, "{body}");
     body["items"].clone()
 }
@@ -78,8 +78,14 @@ fn a_contact_list_changes_at_the_platform_first_and_its_echo_dies() {
     assert_eq!(friends(&platform, "juliet@example.org"), json!([]));
     // A change that is somebody else's comes down, once, and is the only one that does.
     let entry = json!({"name": "T", "subscription": "both", "groups": ["A", "B"]});
-    assert_eq!(platform.call("PUT", "/v1/friends/juliet@example.org/tybalt@example.org", Some(entry)).0, 200);
-    assert_eq!(platform.call("DELETE", "/v1/friends/juliet@example.org/tybalt@example.org", None).0, 200);
+    assert_eq!(
+        platform.by_integrator("PUT", "/v1/friends/juliet@example.org/tybalt@example.org", Some(entry)).0,
+        200
+    );
+    assert_eq!(
+        platform.by_integrator("DELETE", "/v1/friends/juliet@example.org/tybalt@example.org", None).0,
+        200
+    );
     let applied = server.applied(2);
     let texts = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
     assert_eq!(
@@ -104,7 +110,7 @@ fn registration_is_the_platforms_to_decide_and_no_password_stays_here() {
     let server = deciding(&platform);
     assert!(server.offer(&register("u1", "Nurse", "canary-7f3a"), HOLD));
     assert_eq!(server.outcome("u1"), "native");
-    let (status, user) = platform.call("GET", "/v1/users/nurse@example.org", None);
+    let (status, user) = platform.by_integrator("GET", "/v1/users/nurse@example.org", None);
     assert_eq!((status, &user["password"]), (200, &json!(true)), "{user}");
     // Taken, unless it is the same person again: then the name in Openfire decides.
     assert!(server.offer(&register("u2", "nurse", "another"), HOLD));
@@ -121,7 +127,7 @@ fn registration_is_the_platforms_to_decide_and_no_password_stays_here() {
     let remove = "<iq xmlns='jabber:client' type='set' id='u5' from='nurse@example.org/x'><query xmlns='jabber:iq:register'><remove/></query></iq>";
     assert!(server.offer(remove, HOLD));
     assert_eq!(server.outcome("u5"), "native");
-    assert_eq!(platform.call("GET", "/v1/users/nurse@example.org", None).0, 404);
+    assert_eq!(platform.by_integrator("GET", "/v1/users/nurse@example.org", None).0, 404);
     assert_eq!(verify(&server, "nurse", "canary-9c1d"), 3);
     server.assert_nowhere("canary-");
 }
@@ -147,9 +153,9 @@ fn what_the_platform_does_to_accounts_and_sessions_is_done_here() {
     let platform = Platform::start(false);
     let server = deciding(&platform);
     let made = json!({"user": "paris@example.org", "password": "pw-paris", "name": "Paris"});
-    assert_eq!(platform.call("POST", "/v1/users", Some(made)).0, 201);
-    assert_eq!(platform.call("DELETE", "/v1/sessions/juliet@example.org/balcony", None).0, 200);
-    assert_eq!(platform.call("DELETE", "/v1/users/paris@example.org", None).0, 200);
+    assert_eq!(platform.by_integrator("POST", "/v1/users", Some(made)).0, 201);
+    assert_eq!(platform.by_integrator("DELETE", "/v1/sessions/juliet@example.org/balcony", None).0, 200);
+    assert_eq!(platform.by_integrator("DELETE", "/v1/users/paris@example.org", None).0, 200);
     let applied = server.applied(3);
     let verbs: Vec<_> =
         applied.iter().map(|(verb, arguments)| (verb.as_str(), arguments[0].as_str())).collect();

@@ -255,10 +255,6 @@ fn watch_counts_and_mirror_looks_at_no_presence() {
 
 /// What a client of the platform's sees and sets.
 impl Platform {
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
         let request = ureq::http::Request::builder()
             .method(method)
