@@ -209,6 +209,8 @@ impl Core {
             node: self.node.clone(),
             key: key.to_owned(),
             sent: timestamp(sent_ms),
+            epoch: self.epoch.to_string(),
+            seq: 0,
         }
     }
 
