@@ -104,7 +104,7 @@ final class Bridge {
             gate.filter(table);
         };
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions(), watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, LEAST_PUMPS, MOST_PUMPS);
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, new Appliers(), LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
