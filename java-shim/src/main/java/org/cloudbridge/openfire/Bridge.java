@@ -96,14 +96,20 @@ final class Bridge {
         StanzaWriter.Pool writers = new StanzaWriter.Pool();
         final Held held = new Held();
         undo("the held packets", held::clear);
+        final Offers offers = new Offers(started, held, writers);
         final SessionWatch watch = new SessionWatch(started);
         final OfflineWatch offline = new OfflineWatch(started, writers);
-        final MessageGate gate = new MessageGate(domain, started, held, people(watch), writers);
+        final MessageGate gate = new MessageGate(domain, offers, people(watch));
+        Delivery.Sessions sessions = sessions();
+        final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server));
+        final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
         EffectPump.FilterSink filters = table -> {
             watch.wanted(table.sessions);
             gate.filter(table);
+            iqs.filter(table);
+            presences.filter(table);
         };
-        Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions(), watch, offline);
+        Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, new Appliers(), LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
@@ -116,6 +122,7 @@ final class Bridge {
         PresenceEventDispatcher.addListener(watch);
         undo("the presence listener", () -> PresenceEventDispatcher.removeListener(watch));
         watch.learn();
+        undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
@@ -126,6 +133,8 @@ final class Bridge {
         PropertyEventDispatcher.addListener(watched);
         undo("the property listener", () -> PropertyEventDispatcher.removeListener(watched));
         undo("the filter table", () -> filters.filter(FilterTable.NOTHING));
+        InterceptorManager.getInstance().addInterceptor(presences);
+        undo("the presence interceptor", () -> InterceptorManager.getInstance().removeInterceptor(presences));
         InterceptorManager.getInstance().addInterceptor(gate);
         undo("the interceptor", () -> InterceptorManager.getInstance().removeInterceptor(gate));
     }
