@@ -19,7 +19,9 @@ import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.cluster.ClusterManager;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
+import org.jivesoftware.openfire.event.UserEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
+import org.jivesoftware.openfire.roster.RosterEventDispatcher;
 import org.jivesoftware.openfire.session.ClientSession;
 import org.jivesoftware.openfire.user.PresenceEventDispatcher;
 import org.jivesoftware.openfire.user.UserManager;
@@ -103,11 +105,13 @@ final class Bridge {
         Delivery.Sessions sessions = sessions();
         final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server));
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
+        final OpenfireEvents events = new OpenfireEvents(domain, offers);
         EffectPump.FilterSink filters = table -> {
             watch.wanted(table.sessions);
             gate.filter(table);
             iqs.filter(table);
             presences.filter(table);
+            events.filter(table);
         };
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, new Appliers(), LEAST_PUMPS, MOST_PUMPS);
@@ -121,6 +125,10 @@ final class Bridge {
         undo("the session listener", () -> SessionEventDispatcher.removeListener(watch));
         PresenceEventDispatcher.addListener(watch);
         undo("the presence listener", () -> PresenceEventDispatcher.removeListener(watch));
+        RosterEventDispatcher.addListener(events);
+        undo("the roster listener", () -> RosterEventDispatcher.removeListener(events));
+        UserEventDispatcher.addListener(events);
+        undo("the account listener", () -> UserEventDispatcher.removeListener(events));
         watch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
         filters.filter(FilterTable.read(started.describe("filter")));

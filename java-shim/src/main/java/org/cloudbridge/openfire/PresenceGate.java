@@ -169,7 +169,8 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
     public Delivery.Result release(Packet packet) {
         final JID from = packet.getFrom();
         Line line = lines.get(from);
-        if (line == null || line.newest != packet || sessions.get(from) == null) {
+        ClientSession session = sessions.get(from);
+        if (line == null || line.newest != packet || session == null || !isAvailable(session)) {
             settled(from);
             return Delivery.Result.GONE;
         }
@@ -188,6 +189,11 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
 
     /** What has to follow, since it went by while the released one was on its way; usually nothing. */
     private Presence newerThan(Packet released, JID from) {
+        if (sessions.get(from) == null) {
+            Presence unavailable = new Presence(Presence.Type.unavailable);
+            unavailable.setFrom(from);
+            return unavailable;
+        }
         final Presence[] newer = new Presence[1];
         lines.computeIfPresent(from, (jid, line) -> {
             if (line.newest != released && line.newestPassed) {
@@ -195,12 +201,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
             }
             return line;
         });
-        if (newer[0] != null || sessions.get(from) != null) {
-            return newer[0];
-        }
-        Presence unavailable = new Presence(Presence.Type.unavailable);
-        unavailable.setFrom(from);
-        return unavailable;
+        return newer[0];
     }
 
     private void settled(JID from) {
