@@ -6,6 +6,8 @@
  */
 package org.cloudbridge.openfire;
 
+import java.nio.charset.StandardCharsets;
+
 import org.dom4j.DocumentFactory;
 import org.dom4j.Element;
 import org.dom4j.Namespace;
@@ -77,6 +79,15 @@ final class Stanzas {
             error.addElement("text", STANZA_ERRORS).addText(text);
         }
         element.add(error);
+    }
+
+    /** The element as XML that any parser takes; a stanza says that it is in jabber:client, nothing else does. */
+    static String text(Element element) {
+        StanzaWriter writer = new StanzaWriter();
+        writer.write(element);
+        String text = new String(writer.buffer(), 0, writer.length(), StandardCharsets.UTF_8);
+        boolean stanza = "message".equals(element.getName()) || "presence".equals(element.getName()) || "iq".equals(element.getName());
+        return stanza || !element.getNamespaceURI().isEmpty() ? text : text.replaceFirst(" xmlns=\"" + StanzaWriter.STANZA_NAMESPACE + '"', "");
     }
 
     /** What XEP-0280 6.1 copies to the sender's other resources: chat, and normal with a body, unless marked private. */
