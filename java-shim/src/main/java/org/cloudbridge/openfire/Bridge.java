@@ -110,6 +110,7 @@ final class Bridge {
         UserVerbs.Accounts accounts = OpenfirePeople.accounts();
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
+        final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         EffectPump.FilterSink filters = table -> {
             watch.wanted(table.sessions);
             gate.filter(table);
@@ -117,6 +118,7 @@ final class Bridge {
             presences.filter(table);
             events.filter(table);
             login.wanted(table.login);
+            components.filter(table);
         };
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login), LEAST_PUMPS,
@@ -137,6 +139,7 @@ final class Bridge {
         undo("the account listener", () -> UserEventDispatcher.removeListener(events));
         watch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
+        undo("the components", () -> components.filter(FilterTable.NOTHING));
         undo("the login", () -> login.wanted(false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
