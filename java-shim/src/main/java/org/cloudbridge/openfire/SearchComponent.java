@@ -4,7 +4,7 @@
  * handler; the host's answer is the answer, and without one the service is unavailable.
  *
  * One thread, so that requests are offered in the order in which they came. Local users only: it would be a directory of
- * everybody for everybody else.
+ * everybody for everybody else. (Not by servesLocalUsersOnly(), which takes Openfire's own users for strangers.)
  *
  * What it leaves out: forms and results, which the host writes.
  */
@@ -52,11 +52,6 @@ final class SearchComponent extends AbstractComponent implements Held.Keeper {
     @Override
     public String getDescription() {
         return "Finds people by the directory of the cloud platform.";
-    }
-
-    @Override
-    public boolean servesLocalUsersOnly() {
-        return true;
     }
 
     @Override
