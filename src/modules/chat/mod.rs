@@ -8,12 +8,8 @@ use im_api::chat::{Outcome, SettleItem, Verdict};
 
 use crate::config::Policy;
 use crate::lanes::{Action, Held};
-<<<<<<< HEAD
-use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
-=======
 use crate::mapping::explain::Note;
-use crate::stanza::{Element, Limits, Stanza, StanzaError, json};
->>>>>>> map
+use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 const HINTS: &str = "urn:xmpp:hints";
@@ -53,54 +49,8 @@ pub fn claim(stanza: &Stanza) -> Option<Claim> {
     Some(Claim { lane: format!("{sender}>{recipient}"), recipient, sender, ask: storable, storable })
 }
 
-<<<<<<< HEAD
-=======
-/// What the row does not say about a message of its own.
-#[must_use]
-pub fn note(stanza: &Stanza) -> Note {
-    match claim(stanza) {
-        None => Note::Left("it carries a room's password, so it is left to Openfire and no copy is made.".into()),
-        Some(claim) if claim.ask => Note::More(
-            "It is held only if its recipient is a registered user here; otherwise it passes and a copy is delivered.".into(),
-        ),
-        Some(_) => Note::Unasked(
-            "it is never to be stored (XEP-0160, XEP-0334), so nobody is asked; it only keeps its place behind messages that are held.".into(),
-        ),
-    }
-}
-
-/// The bare JID, normalised; None without a node or when it is no JID. Most are normal already, and finding that out is a fifth of the work.
-fn bare(full: &str) -> Option<String> {
-    if let Some(bare) = normal(full) {
-        return Some(bare.to_owned());
-    }
-    let jid = Jid::new(full).ok()?;
-    jid.node()?;
-    Some(jid.to_bare().to_string())
-}
-
-/// The bare part of a JID that stringprep and IDNA would leave as it is: lower-case ASCII letters, digits and little else.
-fn normal(full: &str) -> Option<&str> {
-    let (bare, resource) =
-        full.split_once('/').map_or((full, None), |(bare, resource)| (bare, Some(resource)));
-    let (node, domain) = bare.split_once('@')?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let node_fits = (1..=1023).contains(&node.len()) && node.bytes().all(|b| plain(b) || b"._-".contains(&b));
-    // No label is empty, begins or ends with a hyphen, or holds two of them in a row (as punycode does).
-    let between = |w: &[u8]| plain(w[0]) || plain(w[1]);
-    let ends = |byte: Option<&u8>| byte.is_some_and(|byte| plain(*byte));
-    let domain_fits = domain.len() <= 63
-        && ends(domain.as_bytes().first())
-        && ends(domain.as_bytes().last())
-        && domain.bytes().all(|b| plain(b) || b".-".contains(&b))
-        && domain.as_bytes().windows(2).all(between);
-    let resource_fits = resource.is_none_or(|r| {
-        (1..=1023).contains(&r.len()) && r.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
-    });
-    (node_fits && domain_fits && resource_fits).then_some(bare)
-}
-
->>>>>>> map
+use crate::mapping::explain::Note;
+use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
 /// Whether a message carries a room's password (XEP-0249, XEP-0045 7.8): such a one is left to Openfire, so that the password is in no journal
 /// and with no platform.
 #[must_use]
