@@ -10,6 +10,12 @@ pub const PREFIX: &str = "plugin.cloudbridge.";
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
 
+/// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
+pub const USERS_READ_ONLY: &str = "usersReadOnly";
+
+/// As [`CLUSTERED`]: whether clients may log in without TLS (`true`).
+pub const TLS_OPTIONAL: &str = "tlsOptional";
+
 /// What a module does (design, "The ladder").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModuleMode {
@@ -165,8 +171,22 @@ pub const SETTINGS: &[Setting] = &[
         "State",
         "Presence of sessions. mirror: told to the platform. decide: a change of show or status is broadcast when the platform has stored it, and a state set at the platform appears as presence. When chat is in decide mode states are told in any case, because the platform judges who is online.",
     ),
-    setting("state.timeoutMillis", LIMIT, "2000", "Modules", "State: time limit (ms)", LIMIT_HELP),
-    setting("state.onFailure", FAILURE, "open", "Modules", "State: slow or dead platform", FAILURE_HELP),
+    setting(
+        "state.timeoutMillis",
+        LIMIT,
+        "2000",
+        "Modules",
+        "State: time limit (ms)",
+        "In decide mode: how long the platform may take to store a change before the next setting applies. The pause between two changes of one session does not count.",
+    ),
+    setting(
+        "state.onFailure",
+        FAILURE,
+        "open",
+        "Modules",
+        "State: slow or dead platform",
+        "open: the change is broadcast and the platform is told when it is back. closed: the change is dropped; the client is told nothing, its contacts go on seeing the old state.",
+    ),
     setting(
         "user.mode",
         MODES,
@@ -431,6 +451,25 @@ impl Config {
                 }
             }
         }
+        let unsafe_logins = [
+            (
+                USERS_READ_ONLY,
+                "Openfire's user provider is read-only, so no account can be made or removed here",
+            ),
+            (TLS_OPTIONAL, "passwords would pass without encryption: set xmpp.client.tls.policy to required"),
+        ];
+        for (told, reason) in unsafe_logins {
+            if raw.get(told).is_some_and(|v| v == "true") && values["user.mode"] == "decide" {
+                let (value, used) = ("decide".to_owned(), "mirror".to_owned());
+                wrong.push(WrongSetting {
+                    key: "user.mode",
+                    value,
+                    reason: reason.into(),
+                    used: used.clone(),
+                });
+                values.insert("user.mode", used);
+            }
+        }
         let text = |key: &str| values[key].clone();
         let number = |key: &str| text(key).parse::<u64>().unwrap_or_default();
         let mode = |key: &str| match text(key).as_str() {
@@ -553,6 +592,24 @@ mod tests {
         given.remove(CLUSTERED);
         given.remove("platform.url");
         assert_eq!(Config::read(given, None).0.chat, ModuleMode::Decide);
+    }
+
+    #[test]
+    fn logins_are_not_decided_where_that_is_not_safe() {
+        for told in [USERS_READ_ONLY, TLS_OPTIONAL] {
+            let (config, wrong) = Config::read(raw(&[("user.mode", "decide"), (told, "true")]), None);
+            assert_eq!(
+                (config.module("user").mode, wrong.len()),
+                (ModuleMode::Mirror, 1),
+                "{told}: {wrong:?}"
+            );
+            let (config, wrong) = Config::read(raw(&[("user.mode", "decide"), (told, "false")]), None);
+            assert_eq!(
+                (config.module("user").mode, wrong.len()),
+                (ModuleMode::Decide, 0),
+                "{told}: {wrong:?}"
+            );
+        }
     }
 
     #[test]

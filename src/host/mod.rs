@@ -7,11 +7,13 @@ mod core;
 mod downlink;
 mod effects;
 mod handover;
+mod import;
 mod intake;
 mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod presence;
 mod rows;
 mod status;
 mod threads;
@@ -204,6 +206,7 @@ impl Host {
                 })
                 .map(|explanation| Writer::new(0).str(&explanation.to_string()))
             }
+            ask::IMPORT => self.core.import(r.str()?).map(|text| Writer::new(0).str(&text)),
             ask::PANIC if self.core.start.test => panic!("asked to panic"),
             other => return Err(HostError::Invalid(format!("unknown ask {other}"))),
         };

@@ -17,10 +17,12 @@ use crate::lanes::{Action, Held, Moves};
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
 use crate::modules::chat::timestamp;
 use crate::modules::events::Reason;
+use crate::modules::user;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
+use super::login::Login;
 
 /// Effects of rows are numbered from here on.
 pub const ROW_EFFECTS: u64 = 1 << 61;
@@ -71,6 +73,9 @@ impl Core {
             return false;
         }
         self.row_counts.add(&row.name, "seen");
+        if row.batch.as_deref() == Some(super::presence::BATCH) {
+            return settings.mode == ModuleMode::Decide && self.offer_presence(row, token, flags, &stanza);
+        }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
@@ -313,6 +318,10 @@ fn ask(core: &Core, held: Held) {
         }
     };
     let action = match outcome {
+        // Openfire's own word on a name that exists here too.
+        Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {
+            Action::Release { force: true }
+        }
         Outcome::Native | Outcome::Done => Action::Release { force: true },
         Outcome::Reply(xml) => Action::Replace { xml: xml.into() },
         Outcome::Error { kind, condition, text } => Action::Refuse { kind, condition, text },
@@ -324,6 +333,12 @@ fn ask(core: &Core, held: Held) {
     let mut moves = Moves::default();
     lock(&core.row_lanes).answer(&held.lane, held.seq, action, &mut moves);
     core.carry_out_rows(moves);
+}
+
+/// Whether a conflict is about the account that an earlier attempt of the same person made.
+fn is_ours(core: &Core, row: &Row, stanza: &Value) -> bool {
+    user::registered(&row.name, stanza)
+        .is_some_and(|(name, password)| core.verify(&name.to_lowercase(), &password).0 == Login::Right)
 }
 
 /// It waits again, or is answered without the platform if the breaker is open.

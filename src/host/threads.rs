@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::PlatformError;
 
 use super::core::{Core, lock};
-use super::{downlink, handover, link, mirror, rows};
+use super::{downlink, handover, import, link, mirror, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -47,6 +47,7 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     }
     spawn("cloudbridge-tell".into(), Box::new(rows::tell));
     spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
+    spawn("cloudbridge-import".into(), Box::new(import::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
     spawn("cloudbridge-mirror".into(), Box::new(mirror::run));
@@ -208,7 +209,12 @@ fn clock(core: &Core) {
         // It looks by itself: waking it would cost the router's thread more than this costs anybody.
         let held = lock(&core.lanes).held();
         let rows = lock(&core.row_lanes).held();
-        std::thread::park_timeout(Duration::from_millis(if held + rows > 0 { 10 } else { 50 }));
+        let presences = lock(&core.sessions).holding();
+        let busy = held + rows + presences > 0;
+        std::thread::park_timeout(Duration::from_millis(if busy { 10 } else { 50 }));
+        if presences > 0 {
+            core.presences_over_time();
+        }
         if rows > 0 {
             let moves = lock(&core.row_lanes).tick(Instant::now());
             core.carry_out_rows(moves);

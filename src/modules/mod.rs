@@ -6,6 +6,7 @@
 pub mod chat;
 pub mod events;
 pub mod state;
+pub mod user;
 
 use crate::config::ModuleConfig;
 use crate::mapping::Registry;

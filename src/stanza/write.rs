@@ -3,7 +3,7 @@
 //! Leaves out: the prefixes of the original (they carry nothing), pretty printing, other namespaces for the stanza than `jabber:client`.
 
 use super::chars::Odd;
-use super::{AttrEntry, Entry, NO_NS, NsIndex, STANZA_NAMESPACES, Stanza, XML_NS, XML_PREFIX_NS};
+use super::{AttrEntry, Element, Entry, NO_NS, NsIndex, STANZA_NAMESPACES, Stanza, XML_NS, XML_PREFIX_NS};
 
 impl Stanza {
     /// Appends the stanza as UTF-8 XML, in the namespace `jabber:client`, declared on the stanza element.
@@ -17,6 +17,17 @@ impl Stanza {
     pub fn to_xml_string(&self) -> String {
         let mut out = Vec::new();
         self.to_xml(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+impl Element<'_> {
+    /// The element as XML of its own, for example a stanza inside another one.
+    #[must_use]
+    pub fn to_xml_string(&self) -> String {
+        let mut out = Vec::new();
+        let stanza_ns = STANZA_NAMESPACES.contains(&self.ns());
+        Writer { stanza: self.stanza, out: &mut out }.element(self.index, (!stanza_ns).then_some(NO_NS));
         String::from_utf8(out).unwrap_or_default()
     }
 }
