@@ -6,6 +6,7 @@
 
 mod bench;
 mod builds;
+mod contract;
 mod dist;
 mod docs;
 mod linkcheck;
@@ -43,7 +44,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },

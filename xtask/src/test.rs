@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the Rust tests, the shim's tests, the link check, and the suite in a real Openfire.
+//! `cargo xtask test`: the Rust tests, the shim's tests, the link check, the platform against its contract, and the suite in a real Openfire.
 //!
 //! Everything is built once. The Rust tests run beside the release build and the shim's tests; the suite in Openfire
 //! runs alone, because its clients have deadlines.
@@ -9,15 +9,16 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::builds;
+use crate::contract;
 use crate::linkcheck;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::Jdk;
 
 /// How many tests of a suite passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    passed: usize,
-    failed: usize,
+pub struct Count {
+    pub passed: usize,
+    pub failed: usize,
 }
 
 impl Count {
@@ -52,8 +53,12 @@ fn line(suite: &Suite) -> String {
 }
 
 pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
-    let jdk = Jdk::for_builds()?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // The only ones besides Cargo's that need no JDK.
+    if words == ["contract"] {
+        return summary(&[suite("contract", || contract::run(project))]);
+    }
+    let jdk = Jdk::for_builds()?;
     let suites = match words.as_slice() {
         [] => everything(project, &jdk),
         ["rust"] => vec![suite("rust", || rust(project))],
@@ -62,8 +67,16 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         ["openfire", filter @ ..] => {
             vec![suite("jar", || jar(project, &jdk)), suite("openfire", || openfire(project, &jdk, filter))]
         }
-        _ => return Err(Failure::new("usage: cargo xtask test [rust|java|link|openfire [FILTER...]]")),
+        _ => {
+            return Err(Failure::new(
+                "usage: cargo xtask test [rust|java|link|contract|openfire [FILTER...]]",
+            ));
+        }
     };
+    summary(&suites)
+}
+
+fn summary(suites: &[Suite]) -> Result<(), Failure> {
     println!("\nSummary");
     suites.iter().for_each(|suite| println!("  {}", line(suite)));
     let passed: usize = suites.iter().map(|suite| suite.count.passed).sum();
@@ -81,6 +94,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
             suite("link", || link(project)),
         ];
         suites.insert(0, rust.join().unwrap_or_else(|_| suite("rust", || Err(Failure::new("it panicked")))));
+        suites.push(suite("contract", || contract::run(project)));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
@@ -160,7 +174,7 @@ fn count_rust(log: &str) -> Count {
 }
 
 /// Gradle's JUnit reports.
-fn count_junit(directory: &Path) -> Result<Count, Failure> {
+pub fn count_junit(directory: &Path) -> Result<Count, Failure> {
     let mut count = Count::default();
     for entry in fs::read_dir(directory).doing(format!("reading {}", directory.display()))? {
         let path = entry.doing(format!("reading {}", directory.display()))?.path();
@@ -168,7 +182,11 @@ fn count_junit(directory: &Path) -> Result<Count, Failure> {
             continue;
         }
         let report = fs::read_to_string(&path).doing(format!("reading {}", path.display()))?;
-        let head = report.lines().find(|line| line.starts_with("<testsuite ")).unwrap_or_default();
+        let head = report
+            .lines()
+            .map(str::trim_start)
+            .find(|line| line.starts_with("<testsuite "))
+            .unwrap_or_default();
         let failed = attribute(head, "failures") + attribute(head, "errors");
         count.failed += failed;
         count.passed += attribute(head, "tests").saturating_sub(failed + attribute(head, "skipped"));

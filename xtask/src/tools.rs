@@ -1,4 +1,4 @@
-//! Finding the programs that are not Cargo's: a JDK, and Gradle. Each missing one gets one message that says what to do.
+//! Finding the programs that are not Cargo's: a JDK, Gradle, Python. Each missing one gets one message that says what to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,17 +98,40 @@ pub fn gradle(project: &Project, jdk: &Jdk) -> Result<Command, Failure> {
     Ok(command)
 }
 
+/// A Python that can make virtual environments, installed first where that is a matter of one command.
+pub fn python(project: &Project) -> Result<PathBuf, Failure> {
+    let usable = |python: &PathBuf| {
+        let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+        let asked = Command::new(python).args(["-c", check]).stderr(std::process::Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    if let Some(python) = on_path("python3").filter(usable) {
+        return Ok(python);
+    }
+    let needed = "Python 3.11 or newer with the module venv is needed";
+    install(project, needed, "python3-venv")?;
+    on_path("python3").filter(usable).ok_or_else(|| {
+        Failure::new(format!(
+            "{needed}, and the python3 on the path is older or has no venv; put a newer one there"
+        ))
+    })
+}
+
 fn install_gradle(project: &Project) -> Result<(), Failure> {
+    install(project, "Gradle (4.4.1 or newer) is needed and not on the path", "gradle")
+}
+
+/// Installs a package where that is a matter of one command, or says which command.
+fn install(project: &Project, needed: &str, package: &str) -> Result<(), Failure> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || on_path("apt-get").is_none() {
-        return Err(Failure::new(
-            "Gradle (4.4.1 or newer) is needed and not on the path. Install it, for example: \
-             apt-get install --no-install-recommends gradle",
-        ));
+        return Err(Failure::new(format!(
+            "{needed}. Install it, for example: apt-get install --no-install-recommends {package}"
+        )));
     }
-    println!("Gradle is not installed: installing it with apt-get");
+    println!("{needed}: installing {package} with apt-get");
     let log = project.log("apt-get")?;
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "gradle"][..]] {
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package][..]] {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         execute(command, Output::Kept(&log))?;
