@@ -17,7 +17,7 @@ use crate::tools::python;
 
 /// Scopes, and examples per operation and phase for each: the bridge's covers most operations.
 const SCOPES: [(&str, &str); 4] =
-    [("bridge", "20"), ("integrator", "6"), ("operator", "6"), ("read-only", "6")];
+    [("bridge", "12"), ("integrator", "5"), ("operator", "5"), ("read-only", "3")];
 
 /// Runs all of it; a test is one operation as one scope calls it.
 pub fn run(project: &Project) -> Result<Count, Failure> {

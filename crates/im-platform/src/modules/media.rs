@@ -44,6 +44,7 @@ const TYPES: &[&str] = &[
 pub const ROUTES: &[Route] = &[
     Route::new("PUT", routes::MEDIA, "Put a medium", || put(add))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .query(&[
             Param::needed("user", "string", "Owner, bare JID."),
             Param::optional("audience", "string", "`me` (default), `friends`, `all` or `group:id`."),
@@ -52,6 +53,7 @@ pub const ROUTES: &[Route] = &[
         .gives::<Medium>(201),
     Route::new("GET", routes::MEDIA, "Fetch a medium", || get(fetch))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[VIEWER])
         .typed("*/*")
         .done(200),
