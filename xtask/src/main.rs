@@ -50,7 +50,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "journal|offer [--quick]",
+        arguments: "journal|offer|platform [--quick]",
         about: "runs a benchmark (docs/performance.md)",
         run: bench::run,
     },
