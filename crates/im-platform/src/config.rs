@@ -190,6 +190,7 @@ impl Config {
             downlink: days(raw.retention.downlink_days, usual.downlink),
             audit: days(raw.retention.audit_days, usual.audit),
             footprints: days(raw.retention.footprint_days, usual.footprints),
+            statements: None,
         };
         let usual = Limits::default();
         let limits = Limits {

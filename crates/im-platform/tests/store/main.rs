@@ -9,6 +9,7 @@ mod full;
 mod group;
 mod invariants;
 mod media;
+mod plans;
 mod races;
 mod room;
 mod state;

@@ -13,6 +13,8 @@ use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState};
 use im_platform::store::{Cause, Result, Store};
 
+use crate::plans::{self, Seen};
+
 pub const NODE: &str = "node-1";
 pub const EPOCH: &str = "epoch-1";
 pub const TTL: Millis = 60_000;
@@ -23,6 +25,16 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     folder: tempfile::TempDir,
+    seen: Seen,
+}
+
+/// Every statement that was run must have the plan that `plans.txt` says.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            plans::compare(&self.file(), &self.seen);
+        }
+    }
 }
 
 impl World {
@@ -30,8 +42,10 @@ impl World {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(START);
-        let store = Sqlite::open(folder.path(), Settings::default(), clock.clone()).expect("a store");
-        Self { store: Arc::new(store), clock, folder }
+        let seen = Seen::default();
+        let settings = Settings { statements: Some(seen.statements()), ..Settings::default() };
+        let store = Sqlite::open(folder.path(), settings, clock.clone()).expect("a store");
+        Self { store: Arc::new(store), clock, folder, seen }
     }
 
     /// The database's file.

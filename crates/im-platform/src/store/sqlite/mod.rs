@@ -26,10 +26,11 @@ mod users;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
@@ -64,6 +65,18 @@ pub struct Settings {
     pub footprints: Millis,
     /// The audit is kept so long.
     pub audit: Millis,
+    /// Told each statement before it runs, its values left out. For tests of the query plans.
+    pub statements: Option<Statements>,
+}
+
+/// See [`Settings::statements`].
+#[derive(Clone)]
+pub struct Statements(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for Statements {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statements").finish_non_exhaustive()
+    }
 }
 
 /// How long a connection waits for another one's lock (a backup in another process, say).
@@ -84,6 +97,7 @@ impl Default for Settings {
             downlink: 7 * DAY,
             audit: 365 * DAY,
             footprints: 0,
+            statements: None,
         }
     }
 }
@@ -196,7 +210,17 @@ fn connect(file: &PathBuf, settings: &Settings) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let conn = Connection::open_with_flags(file, flags)?;
+    let mut conn = Connection::open_with_flags(file, flags)?;
+    if let Some(Statements(told)) = settings.statements.clone() {
+        conn.trace_v2(
+            TraceEventCodes::SQLITE_TRACE_STMT,
+            Some(move |event: TraceEvent<'_>| {
+                if let TraceEvent::Stmt(_, sql) = event {
+                    told(sql);
+                }
+            }),
+        )?;
+    }
     conn.set_prepared_statement_cache_capacity(256);
     conn.busy_timeout(BUSY)?;
     // secure_delete: what is erased is overwritten, not only unlinked.

@@ -176,7 +176,8 @@ fn work(
         }
     }
     // The last words: leave one tidy file behind. Not being able to is no loss, the log is replayed at the next start.
-    let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+    // No PRAGMA optimize: the plans are those that the tests hold, whatever the data.
+    let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
 }
 
 fn group_commit(
