@@ -213,6 +213,8 @@ fn run(
     let workers = cores.clamp(2, 4);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(async move {
+        #[cfg(unix)]
+        survive_file_limits()?;
         let store: Arc<dyn Store> = Arc::new(store);
         let (stop, stopping) = watch::channel(false);
         let app = App {
@@ -251,6 +253,14 @@ fn run(
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// A write beyond a limit of file size is an error to be answered, not the end: the signal that comes with it is taken and dropped.
+#[cfg(unix)]
+fn survive_file_limits() -> std::io::Result<()> {
+    // SIGXFSZ: the same number on Linux (but for MIPS), macOS and the BSDs.
+    const SIGXFSZ: std::ffi::c_int = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Result<&'static str> {

@@ -127,7 +127,9 @@ async fn add(
 
 fn disk(e: std::io::Error) -> ApiError {
     ApiError::Store(match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full(Box::new(e)),
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => StoreError::Full(Box::new(e)),
         _ => StoreError::Failed { doing: "keeping a medium", source: Box::new(e) },
     })
 }

@@ -12,6 +12,7 @@ mod media;
 mod plans;
 mod races;
 mod room;
+mod space;
 mod state;
 mod support;
 mod user;

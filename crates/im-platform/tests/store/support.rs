@@ -45,6 +45,8 @@ impl World {
         let seen = Seen::default();
         let settings = Settings { statements: Some(seen.statements()), ..Settings::default() };
         let store = Sqlite::open(folder.path(), settings, clock.clone()).expect("a store");
+        // What brings the file to its format runs once.
+        seen.forget();
         Self { store: Arc::new(store), clock, folder, seen }
     }
 

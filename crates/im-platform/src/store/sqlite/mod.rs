@@ -20,6 +20,7 @@ mod migrate;
 mod once;
 mod readers;
 mod room;
+mod space;
 mod state;
 mod sweep;
 mod users;
@@ -40,6 +41,7 @@ use super::{Result, Store, StoreError};
 use crate::clock::{Clock, Millis};
 
 pub use migrate::FORMAT;
+pub use space::Space;
 
 /// The database's file in the data folder.
 pub const FILE: &str = "platform.sqlite";
@@ -55,14 +57,20 @@ pub struct Settings {
     pub max_pending: i64,
     /// Connections that read.
     pub readers: usize,
+    /// Bytes that each interface may keep.
+    pub limits: Space,
     /// Messages that are not pending are removed after so long, counted from their decision.
     pub history: Millis,
+    /// Messages of rooms are removed after so long.
+    pub rooms: Millis,
     /// Mirror events are removed after so long.
     pub events: Millis,
     /// Downlink events are removed after so long, fetched or not.
     pub downlink: Millis,
     /// Footprints are removed so long after they came; 0 keeps them.
     pub footprints: Millis,
+    /// Media are removed so long after they came; 0 keeps them.
+    pub media: Millis,
     /// The audit is kept so long.
     pub audit: Millis,
     /// Told each statement before it runs, its values left out. For tests of the query plans.
@@ -92,7 +100,10 @@ impl Default for Settings {
             max_bytes: 0,
             readers: 4,
             max_pending: 100_000,
+            limits: Space::default(),
             history: 30 * DAY,
+            rooms: 30 * DAY,
+            media: 0,
             events: 30 * DAY,
             downlink: 7 * DAY,
             audit: 365 * DAY,
@@ -172,7 +183,7 @@ impl Store for Sqlite {
             let (page, pages, free) =
                 (pragma("page_size")?, pragma("page_count")?, pragma("freelist_count")?);
             let bytes = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or(0);
-            Ok(vec![
+            let mut gauges = vec![
                 ("store_bytes", "Size of the database", bytes(pages)),
                 ("store_free_bytes", "Of it unused", bytes(free)),
                 ("store_writes_waiting", "Writes in line", u64::try_from(waiting).unwrap_or(0)),
@@ -181,7 +192,13 @@ impl Store for Sqlite {
                     "Position of the last downlink event",
                     u64::try_from(downlink::last(tx.conn)?).unwrap_or(0),
                 ),
-            ])
+            ];
+            for (interface, _, _, bytes, items) in space::INTERFACES {
+                let (used, kept) = space::used(tx, interface)?;
+                gauges.push((bytes, "Content that the interface keeps", used));
+                gauges.push((items, "Items that the interface keeps", kept));
+            }
+            Ok(gauges)
         })
         .await
     }

@@ -151,7 +151,7 @@ fn work(
     while let Some(first) = queue.blocking_recv() {
         let (mut group, after) = (Vec::new(), After::default());
         let failed = group_commit(&mut conn, clock, &after, first, &mut queue, &mut group).err().map(|e| {
-            let full = e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+            let full = super::error::is_unwritable(&e);
             GroupFailure { full: full || group.iter().any(|job| job.is_full()), why: e.to_string() }
         });
         if let Some(GroupFailure { why, .. }) = &failed {
