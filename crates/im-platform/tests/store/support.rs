@@ -65,6 +65,30 @@ impl World {
         self
     }
 
+    /// No column of any table holds this text, except in rows of the downlink of these kinds.
+    pub fn holds_nothing_of(&self, text: &str, except: &[&str]) {
+        let conn = rusqlite::Connection::open(self.file()).expect("opened");
+        let names = |sql: &str| -> Vec<String> {
+            let mut sql = conn.prepare(sql).expect("prepared");
+            sql.query_map([], |r| r.get(0)).expect("names").map(|n| n.expect("a name")).collect()
+        };
+        for table in names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        {
+            for column in names(&format!("SELECT name FROM pragma_table_info('{table}')")) {
+                let but = if table == "downlink" {
+                    format!("AND kind NOT IN ('{}')", except.join("', '"))
+                } else {
+                    String::new()
+                };
+                let sql = format!(
+                    "SELECT count(*) FROM {table} WHERE CAST({column} AS TEXT) LIKE '%{text}%' {but}"
+                );
+                let found: i64 = conn.query_row(&sql, [], |r| r.get(0)).expect("a count");
+                assert_eq!(found, 0, "{table}.{column} still has {text}");
+            }
+        }
+    }
+
     pub async fn snapshot(&self, epoch: &str, seq: i64, sessions: Vec<SessionState>) -> Result<Vec<String>> {
         let snapshot = NodeSnapshot { epoch: epoch.into(), ttl: TTL, seq, sessions };
         self.store.snapshot(NODE, snapshot).await

@@ -18,6 +18,7 @@ mod import;
 mod media;
 mod migrate;
 mod once;
+mod parties;
 mod readers;
 mod room;
 mod space;

@@ -70,3 +70,33 @@ END;
 CREATE TRIGGER downlink_space_out AFTER DELETE ON downlink BEGIN
     UPDATE space SET bytes = bytes - octet_length(old.data), items = items - 1 WHERE interface = 'downlink';
 END;
+
+-- Whom an announcement, or an answer that is remembered, names beside its subject, so that it goes with them.
+CREATE TABLE downlink_parties (
+    jid TEXT    NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (jid, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX downlink_parties_seq ON downlink_parties (seq);
+INSERT OR IGNORE INTO downlink_parties
+    SELECT CASE WHEN instr(t.atom, '/') > 0 THEN substr(t.atom, 1, instr(t.atom, '/') - 1) ELSE t.atom END, d.seq
+    FROM downlink d, json_tree(d.data) t WHERE t.type = 'text' AND t.atom LIKE '%_@_%';
+CREATE TRIGGER downlink_gone AFTER DELETE ON downlink BEGIN
+    DELETE FROM downlink_parties WHERE seq = old.seq;
+END;
+CREATE TRIGGER downlink_space_change AFTER UPDATE OF data ON downlink BEGIN
+    UPDATE space SET bytes = bytes + octet_length(new.data) - octet_length(old.data) WHERE interface = 'downlink';
+END;
+CREATE TABLE once_parties (
+    jid    TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    PRIMARY KEY (jid, caller, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX once_parties_key ON once_parties (caller, key);
+INSERT OR IGNORE INTO once_parties
+    SELECT CASE WHEN instr(t.atom, '/') > 0 THEN substr(t.atom, 1, instr(t.atom, '/') - 1) ELSE t.atom END, o.caller, o.key
+    FROM once o, json_tree(o.answer) t WHERE t.type = 'text' AND t.atom LIKE '%_@_%';
+CREATE TRIGGER once_gone AFTER DELETE ON once BEGIN
+    DELETE FROM once_parties WHERE caller = old.caller AND key = old.key;
+END;
