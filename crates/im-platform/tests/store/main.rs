@@ -16,3 +16,4 @@ mod space;
 mod state;
 mod support;
 mod user;
+mod views;
