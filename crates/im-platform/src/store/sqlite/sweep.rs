@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::state::expire_due;
 use super::writer::Tx;
-use super::{DAY, Settings};
+use super::{DAY, Settings, space};
 use crate::clock::Millis;
 use crate::store::Result;
 
@@ -31,7 +31,7 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         (
             "DELETE FROM room_messages WHERE (room, seq) IN
                 (SELECT room, seq FROM room_messages WHERE accepted_at <= ?1 LIMIT ?2)",
-            tx.now - settings.history,
+            tx.now - settings.rooms,
         ),
         (
             "DELETE FROM event_parties WHERE event IN (SELECT id FROM events WHERE received_at <= ?1 LIMIT ?2)",
@@ -68,7 +68,12 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         }
         more |= !old.is_empty();
     }
+    if settings.media > 0 {
+        let sql = "DELETE FROM media WHERE id IN (SELECT id FROM media WHERE created_at <= ?1 LIMIT ?2)";
+        more |= tx.conn.prepare_cached(sql)?.execute(params![tx.now - settings.media, PIECE])? > 0;
+    }
     more |= old_downlink(tx, settings)?;
+    more |= space::cut_downlink(tx, settings, PIECE)?;
     tx.conn
         .prepare_cached("DELETE FROM erased WHERE at <= ?1")?
         .execute([tx.now - super::erase::REMEMBERED])?;
@@ -103,7 +108,6 @@ fn old_downlink(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
     let oldest = oldest.collect::<rusqlite::Result<Vec<_>>>()?;
     let old = oldest.iter().take_while(|(_, at)| *at <= tx.now - settings.downlink);
     let Some((cut, _)) = old.last() else { return Ok(false) };
-    tx.conn.prepare_cached("DELETE FROM downlink WHERE seq <= ?1")?.execute([cut])?;
-    tx.conn.prepare_cached("UPDATE downlink_floor SET seq = max(seq, ?1)")?.execute([cut])?;
+    space::forget_downlink(tx, *cut)?;
     Ok(true)
 }
