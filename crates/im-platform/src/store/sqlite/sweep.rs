@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::state::expire_due;
+use super::state::{announce_end, expire_due};
 use super::writer::Tx;
 use super::{DAY, Settings, space};
 use crate::clock::Millis;
@@ -85,18 +85,22 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
 /// rather read the whole table in the order of users.
 fn old_sessions(tx: Tx<'_>, index: &str, which: &str, before: Millis) -> Result<bool> {
     let sql = format!(
-        "SELECT user, resource, node, changed_at FROM sessions INDEXED BY {index} WHERE {which} LIMIT {PIECE}"
+        "SELECT user, resource, node, changed_at, open AND available AND node = '' FROM sessions INDEXED BY {index} WHERE {which} LIMIT {PIECE}"
     );
     let mut sql = tx.conn.prepare_cached(&sql)?;
     let read = |r: &rusqlite::Row<'_>| {
-        Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, r.get::<_, Millis>(3)?))
+        let key = (r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?);
+        Ok((key, r.get::<_, Millis>(3)?, r.get::<_, bool>(4)?))
     };
     let old = sql.query_map([before], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    for (user, resource, node, changed_at) in &old {
+    for ((user, resource, node), changed_at, shown) in &old {
         let sql = "UPDATE users SET state_since = max(state_since, ?2) WHERE id = ?1";
         tx.conn.prepare_cached(sql)?.execute(params![user, changed_at])?;
         let sql = "DELETE FROM sessions WHERE user = ?1 AND resource = ?2 AND node = ?3";
         tx.conn.prepare_cached(sql)?.execute(params![user, resource, node])?;
+        if *shown {
+            announce_end(tx, *user)?;
+        }
     }
     Ok(!old.is_empty())
 }
