@@ -143,7 +143,7 @@ export function* suite({ browser, platform: binary, shots }) {
     await page.keyboard.press('Escape');
     await popup.waitFor({ state: 'detached' });
     assert.match(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), /Casa di Giulietta/);
-    await page.getByRole('button', { name: /The Globe/ }).focus();
+    await page.locator('.places button', { hasText: 'The Globe' }).focus();
     await page.keyboard.press('Enter');
     await popup.filter({ hasText: 'mercutio@example.org' }).waitFor();
     const before = await page.locator('#in-view').innerText();
