@@ -121,12 +121,10 @@ pub fn action(verdict: &Verdict) -> Result<Action, String> {
         Verdict::Stored => Action::Stored,
         Verdict::HandedOver => Action::Drop,
         Verdict::Native | Verdict::Settled => Action::Release { force: true },
-        Verdict::Replace { stanza } => {
-            match json::decode(stanza.to_string().as_bytes(), json::Mode::Strict) {
-                Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
-                Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
-            }
-        }
+        Verdict::Replace { stanza } => match json::decode(stanza.get().as_bytes(), json::Mode::Strict) {
+            Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
+            Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
+        },
         Verdict::Refuse { kind, condition, text } => {
             let Some(usual) = errors::kind_of(condition) else {
                 return Err("its refusal names no defined condition of a stanza error".into());
