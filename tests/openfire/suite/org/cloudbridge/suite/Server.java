@@ -30,7 +30,7 @@ import java.util.stream.Collectors;
  */
 final class Server {
 
-    private static final String DOMAIN = "verona.example";
+    static final String DOMAIN = "verona.example";
     private static final int BOOT_SECONDS = 120;
     private static final int COMMAND_SECONDS = 60;
     private static final int PORT_TAKEN = 75;
@@ -56,6 +56,7 @@ final class Server {
     private BlockingQueue<String> answers;
     private int xmppPort;
     private int adminPort;
+    private int componentPort;
 
     Server(World world, String name) {
         this.world = world;
@@ -80,6 +81,12 @@ final class Server {
     Server openfireProperty(String key, Object value) {
         properties.put(key, String.valueOf(value));
         return this;
+    }
+
+    /** Takes external components (XEP-0114) with the secret {@link Component#SECRET}. */
+    Server components() {
+        return openfireProperty("xmpp.component.socket.active", true)
+                .openfireProperty("xmpp.component.defaultSecret", Component.SECRET);
     }
 
     /** With the plugin in place at the first start. */
@@ -140,6 +147,7 @@ final class Server {
         }
         xmppPort = fact(first, "xmpp");
         adminPort = fact(first, "admin");
+        componentPort = fact(first, "component");
         return true;
     }
 
@@ -233,6 +241,10 @@ final class Server {
 
     int xmppPort() {
         return xmppPort;
+    }
+
+    int componentPort() {
+        return componentPort;
     }
 
     Path home() {
