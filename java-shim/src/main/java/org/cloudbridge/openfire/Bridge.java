@@ -17,9 +17,12 @@ import java.util.Map;
 import org.jivesoftware.openfire.OfflineMessageStrategy;
 import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.admin.AdminManager;
 import org.jivesoftware.openfire.cluster.ClusterManager;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
+import org.jivesoftware.openfire.event.UserEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
+import org.jivesoftware.openfire.roster.RosterEventDispatcher;
 import org.jivesoftware.openfire.session.ClientSession;
 import org.jivesoftware.openfire.user.PresenceEventDispatcher;
 import org.jivesoftware.openfire.user.UserManager;
@@ -96,15 +99,28 @@ final class Bridge {
         StanzaWriter.Pool writers = new StanzaWriter.Pool();
         final Held held = new Held();
         undo("the held packets", held::clear);
+        final Offers offers = new Offers(started, held, writers);
         final SessionWatch watch = new SessionWatch(started);
         final OfflineWatch offline = new OfflineWatch(started, writers);
-        final MessageGate gate = new MessageGate(domain, started, held, people(watch), writers);
+        final MessageGate gate = new MessageGate(domain, offers, people(watch));
+        Delivery.Sessions sessions = sessions();
+        final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server));
+        final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
+        final OpenfireEvents events = new OpenfireEvents(domain, offers);
+        UserVerbs.Accounts accounts = OpenfirePeople.accounts();
+        final Login login = new Login(new Login.FactorySlot(), domain, started,
+            node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         EffectPump.FilterSink filters = table -> {
             watch.wanted(table.sessions);
             gate.filter(table);
+            iqs.filter(table);
+            presences.filter(table);
+            events.filter(table);
+            login.wanted(table.login);
         };
-        Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions(), watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, LEAST_PUMPS, MOST_PUMPS);
+        Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login), LEAST_PUMPS,
+            MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
@@ -115,7 +131,13 @@ final class Bridge {
         undo("the session listener", () -> SessionEventDispatcher.removeListener(watch));
         PresenceEventDispatcher.addListener(watch);
         undo("the presence listener", () -> PresenceEventDispatcher.removeListener(watch));
+        RosterEventDispatcher.addListener(events);
+        undo("the roster listener", () -> RosterEventDispatcher.removeListener(events));
+        UserEventDispatcher.addListener(events);
+        undo("the account listener", () -> UserEventDispatcher.removeListener(events));
         watch.learn();
+        undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
+        undo("the login", () -> login.wanted(false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
@@ -126,6 +148,8 @@ final class Bridge {
         PropertyEventDispatcher.addListener(watched);
         undo("the property listener", () -> PropertyEventDispatcher.removeListener(watched));
         undo("the filter table", () -> filters.filter(FilterTable.NOTHING));
+        InterceptorManager.getInstance().addInterceptor(presences);
+        undo("the presence interceptor", () -> InterceptorManager.getInstance().removeInterceptor(presences));
         InterceptorManager.getInstance().addInterceptor(gate);
         undo("the interceptor", () -> InterceptorManager.getInstance().removeInterceptor(gate));
     }
@@ -167,6 +191,13 @@ final class Bridge {
         } catch (RuntimeException e) {
             return DEFAULT_DRAIN_MILLIS;
         }
+    }
+
+    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login) {
+        SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
+        RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
+        return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
+            new PresenceVerbs(accounts, server.getPacketRouter()), new ReadVerbs(OpenfirePeople.source(login), rosters));
     }
 
     private static MessageGate.People people(final SessionWatch watch) {

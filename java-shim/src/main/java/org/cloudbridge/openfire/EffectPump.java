@@ -37,6 +37,7 @@ final class EffectPump {
     private final Delivery delivery;
     private final SessionWatch watch;
     private final FilterSink filters;
+    private final Appliers appliers;
     private final int least;
     private final int most;
     private final RareLog rareLog = new RareLog(LOG);
@@ -45,12 +46,14 @@ final class EffectPump {
     private int named;
     private volatile boolean stopping;
 
-    EffectPump(HostCalls host, Held held, Delivery delivery, SessionWatch watch, FilterSink filters, int least, int most) {
+    EffectPump(HostCalls host, Held held, Delivery delivery, SessionWatch watch, FilterSink filters, Appliers appliers, int least,
+               int most) {
         this.host = host;
         this.held = held;
         this.delivery = delivery;
         this.watch = watch;
         this.filters = filters;
+        this.appliers = appliers;
         this.least = least;
         this.most = most;
     }
@@ -217,6 +220,10 @@ final class EffectPump {
             case Frame.EFFECT_RELEASE: {
                 long token = frame.takeLong();
                 boolean force = frame.takeBool();
+                Held.Keeper keeper = held.keeper(token);
+                if (keeper != null) {
+                    return settleForGood(token, keeper.release(held.get(token)));
+                }
                 Message message = held(token);
                 return message == null ? Delivery.Result.LOST : settle(token, delivery.route(self, message, force));
             }
@@ -231,6 +238,10 @@ final class EffectPump {
             }
             case Frame.EFFECT_REFUSE: {
                 long token = frame.takeLong();
+                Held.Keeper keeper = held.keeper(token);
+                if (keeper != null) {
+                    return settleForGood(token, keeper.refuse(held.get(token), frame.takeStr(), frame.takeStr(), frame.takeStr()));
+                }
                 Message message = held(token);
                 if (message == null) {
                     return Delivery.Result.LOST;
@@ -254,12 +265,24 @@ final class EffectPump {
             }
             case Frame.EFFECT_REPLACE: {
                 long token = frame.takeLong();
+                Held.Keeper keeper = held.keeper(token);
+                if (keeper != null) {
+                    return settleForGood(token, keeper.replace(held.get(token), frame.takeStr(), self.reader));
+                }
                 Message message = self.reader.message(frame.takeStr());
                 return settle(token, delivery.route(self, message, frame.takeBool()));
             }
             case Frame.EFFECT_SNAPSHOT:
                 watch.snapshot();
                 return Delivery.Result.OK;
+            case Frame.EFFECT_APPLY: {
+                String verb = frame.takeStr();
+                String[] arguments = new String[frame.takeCount()];
+                for (int i = 0; i < arguments.length; i++) {
+                    arguments[i] = frame.takeStr();
+                }
+                return appliers.apply(self, verb, arguments);
+            }
             default:
                 return new Delivery.Result(Frame.OUTCOME_FAILED, "unknown effect " + opcode);
         }
@@ -273,6 +296,14 @@ final class EffectPump {
     /** After OK the packet is forgotten; after anything else the host will come back to it. */
     private Delivery.Result settle(long token, Delivery.Result result) {
         if (result.outcome == Frame.OUTCOME_OK) {
+            held.forget(token);
+        }
+        return result;
+    }
+
+    /** IQs and presence: a presence that is GONE has been dropped, and nothing comes back to it. */
+    private Delivery.Result settleForGood(long token, Delivery.Result result) {
+        if (result.outcome != Frame.OUTCOME_FAILED) {
             held.forget(token);
         }
         return result;

@@ -6,6 +6,9 @@
  */
 package org.cloudbridge.openfire;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** An immutable filter table; a new frame makes a new one. */
 final class FilterTable {
     private static final String ANY = "*";
@@ -13,13 +16,15 @@ final class FilterTable {
     private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
 
     /** Nothing is looked at: what holds until the host has said otherwise, and after it has stopped. */
-    static final FilterTable NOTHING = new FilterTable(new Row[0], false);
+    static final FilterTable NOTHING = new FilterTable(new Row[0], false, false);
 
     /** One row as the host sent it. */
     static final class Row {
         private final String kind;
-        private final String[] types;
-        private final String namespace;
+        /** Never empty; of a component its subdomain. */
+        final String[] types;
+        /** Of the child of an IQ. */
+        final String namespace;
         /** One of Frame.MODE_*. */
         final int mode;
         /** Packets of remote servers, components and plugins are offered too, without HOLD. */
@@ -51,10 +56,13 @@ final class FilterTable {
     private final Row[] messages = new Row[MESSAGE_TYPES.length];
     /** Whether SESSION notices are wanted. */
     final boolean sessions;
+    /** Whether VERIFY and SCRAM decide who logs in. */
+    final boolean login;
 
-    private FilterTable(Row[] rows, boolean sessions) {
+    private FilterTable(Row[] rows, boolean sessions, boolean login) {
         this.rows = rows;
         this.sessions = sessions;
+        this.login = login;
         for (int i = 0; i < messages.length; i++) {
             messages[i] = find("message", MESSAGE_TYPES[i], ANY);
         }
@@ -71,7 +79,9 @@ final class FilterTable {
         for (int i = 0; i < rows.length; i++) {
             rows[i] = new Row(reader.takeStr(), reader.takeStr(), reader.takeStr(), reader.takeInt(), reader.takeBool());
         }
-        return new FilterTable(rows, reader.takeBool());
+        boolean sessions = reader.takeBool();
+        // A host of the time before logins ends its frame here.
+        return new FilterTable(rows, sessions, reader.hasMore() && reader.takeBool());
     }
 
     /** The row of a message by its type attribute (absent or unknown means normal, RFC 6121 5.2.2); null = not looked at. */
@@ -88,6 +98,23 @@ final class FilterTable {
             }
         }
         return null;
+    }
+
+    /** The row that counts, unless it is off; null = not looked at. */
+    Row wanted(String kind, String type, String namespace) {
+        Row row = find(kind, type, namespace);
+        return row == null || row.mode == Frame.MODE_OFF ? null : row;
+    }
+
+    /** The rows of this kind that are not off, in their order. */
+    List<Row> rows(String kind) {
+        List<Row> found = new ArrayList<>();
+        for (Row row : rows) {
+            if (row.kind.equals(kind) && row.mode != Frame.MODE_OFF) {
+                found.add(row);
+            }
+        }
+        return found;
     }
 
     private static int slot(String type) {

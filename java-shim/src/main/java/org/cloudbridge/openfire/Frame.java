@@ -199,6 +199,10 @@ final class Frame {
             return count;
         }
 
+        boolean hasMore() {
+            return at < bytes.length;
+        }
+
         private void need(int count) {
             if (count < 0 || bytes.length - at < count) {
                 throw new IllegalArgumentException("frame ends at " + bytes.length + ", wanted " + count + " at " + at);

@@ -1,6 +1,8 @@
 /*
  * The packets that the host has taken and the shim keeps under their tokens, so that a released one is neither
  * serialised nor parsed again. How many there may be is the host's business: it is asked before each.
+ *
+ * A message is let go by Delivery. Whatever else is held comes with the gate that knows how to let it go.
  */
 package org.cloudbridge.openfire;
 
@@ -11,19 +13,55 @@ import org.xmpp.packet.Packet;
 
 /** token -> packet. Tokens are unique within one load of the plugin and never 0. */
 final class Held {
-    private final ConcurrentHashMap<Long, Packet> packets = new ConcurrentHashMap<>();
+    /** Lets packets go that are no messages. Called on pump threads; after OK the token is forgotten. */
+    interface Keeper {
+        /** Lets the packet go its normal way. */
+        Delivery.Result release(Packet packet) throws Exception;
+
+        /** Tells the sender no, or nobody anything where that is the rule for such packets. */
+        Delivery.Result refuse(Packet packet, String type, String condition, String text) throws Exception;
+
+        /** Answers with these bytes instead. */
+        Delivery.Result replace(Packet packet, String xml, StanzaReader reader) throws Exception;
+    }
+
+    private static final class Entry {
+        final Packet packet;
+        final Keeper keeper;
+
+        Entry(Packet packet, Keeper keeper) {
+            this.packet = packet;
+            this.keeper = keeper;
+        }
+    }
+
+    private final ConcurrentHashMap<Long, Entry> packets = new ConcurrentHashMap<>();
     private final AtomicLong tokens = new AtomicLong();
 
     long nextToken() {
         return tokens.incrementAndGet();
     }
 
+    /** Keeps a message. */
     void put(long token, Packet packet) {
-        packets.put(token, packet);
+        put(token, packet, null);
     }
 
+    /** Keeps a packet that only its keeper can let go. */
+    void put(long token, Packet packet, Keeper keeper) {
+        packets.put(token, new Entry(packet, keeper));
+    }
+
+    /** The packet, or null if there is none (any more). */
     Packet get(long token) {
-        return packets.get(token);
+        Entry entry = packets.get(token);
+        return entry == null ? null : entry.packet;
+    }
+
+    /** The keeper of that packet; null for messages and for tokens that are not known (any more). */
+    Keeper keeper(long token) {
+        Entry entry = packets.get(token);
+        return entry == null ? null : entry.keeper;
     }
 
     void forget(long token) {

@@ -3,8 +3,7 @@
  * and two or three fields whether the host wants it, and only then serialises it. Runs on Openfire's router threads, so:
  * no network, no lock, and nothing may escape but the one exception that means "taken".
  *
- * What it leaves out: IQ and presence. Their gates (a later issue) share FilterTable, Held and Offers and add their own
- * way of holding, since rejecting them makes Openfire answer the client.
+ * What it leaves out: IQs and presence (IqGate, PresenceGate), which rejecting would make Openfire answer with an error.
  */
 package org.cloudbridge.openfire;
 
@@ -44,19 +43,15 @@ final class MessageGate implements PacketInterceptor {
 
     private final Taken taken = new Taken();
     private final String domain;
-    private final HostCalls host;
-    private final Held held;
+    private final Offers offers;
     private final People people;
-    private final StanzaWriter.Pool writers;
     private final RareLog rareLog = new RareLog(LOG);
     private volatile FilterTable filter = FilterTable.NOTHING;
 
-    MessageGate(String domain, HostCalls host, Held held, People people, StanzaWriter.Pool writers) {
+    MessageGate(String domain, Offers offers, People people) {
         this.domain = domain;
-        this.host = host;
-        this.held = held;
+        this.offers = offers;
         this.people = people;
-        this.writers = writers;
     }
 
     void filter(FilterTable table) {
@@ -104,30 +99,18 @@ final class MessageGate implements PacketInterceptor {
         }
         // Only where something may be decided is it worth keeping the packet under a token.
         boolean hold = ours && row.mode == Frame.MODE_DECIDE;
-        int flags = hold ? Frame.FLAG_HOLD : 0;
+        int flags = 0;
         if (Stanzas.isRerouted(element, domain)) {
             flags |= Frame.FLAG_REROUTED;
         }
         if (hold) {
             flags |= recipient(message.getTo(), from);
         }
-        StanzaWriter writer = writers.borrow();
-        writer.write(element);
-        long token = hold ? held.nextToken() : 0;
-        boolean taken = false;
         if (hold) {
-            // Before the offer: its release may be under way before the offer returns.
-            held.put(token, message);
+            return offers.hold(message, element, flags, null);
         }
-        try {
-            taken = host.offer(token, flags, writer.buffer(), writer.length()) == Frame.TAKEN && hold;
-        } finally {
-            if (hold && !taken) {
-                held.forget(token);
-            }
-        }
-        writers.giveBack(writer);
-        return taken;
+        offers.show(element, flags);
+        return false;
     }
 
     /** Sent by a client that is logged in here. An anonymous one is unknown to the platform, so it is never held. */

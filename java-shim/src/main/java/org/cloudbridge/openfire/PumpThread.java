@@ -18,6 +18,7 @@ final class PumpThread extends Thread {
     private Message inFlight;
     private boolean takeBack;
     private int fate;
+    private boolean betweenSteps;
 
     /** Openfire's offline store did not see the message. */
     static final int UNSEEN = 0;
@@ -37,6 +38,15 @@ final class PumpThread extends Thread {
     static PumpThread current() {
         Thread thread = Thread.currentThread();
         return thread instanceof PumpThread ? (PumpThread) thread : null;
+    }
+
+    /** A change of ours takes two steps in Openfire, and what is seen between them is nobody's wish. */
+    void betweenSteps(boolean is) {
+        betweenSteps = is;
+    }
+
+    boolean isBetweenSteps() {
+        return betweenSteps;
     }
 
     /** From here to landed(), the offline store is watched for this message; takeBack = it must not stay there. */

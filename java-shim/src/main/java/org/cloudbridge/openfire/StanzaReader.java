@@ -17,7 +17,9 @@ import org.dom4j.Node;
 import org.dom4j.QName;
 import org.dom4j.io.SAXReader;
 import org.xml.sax.SAXException;
+import org.xmpp.packet.IQ;
 import org.xmpp.packet.Message;
+import org.xmpp.packet.Presence;
 
 /** Parses what the host sends. */
 final class StanzaReader {
@@ -30,6 +32,24 @@ final class StanzaReader {
             throw new DocumentException("not a message: " + root.getName());
         }
         return new Message(root, true);
+    }
+
+    /** An IQ as it would have come in from a client. */
+    IQ iq(String xml) throws DocumentException, SAXException {
+        Element root = parse(xml);
+        if (!"iq".equals(root.getName())) {
+            throw new DocumentException("not an iq: " + root.getName());
+        }
+        return new IQ(root, true);
+    }
+
+    /** A presence as it would have come in from a client. */
+    Presence presence(String xml) throws DocumentException, SAXException {
+        Element root = parse(xml);
+        if (!"presence".equals(root.getName())) {
+            throw new DocumentException("not a presence: " + root.getName());
+        }
+        return new Presence(root, true);
     }
 
     Element parse(String xml) throws DocumentException, SAXException {

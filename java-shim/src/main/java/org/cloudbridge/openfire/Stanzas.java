@@ -6,11 +6,14 @@
  */
 package org.cloudbridge.openfire;
 
+import java.nio.charset.StandardCharsets;
+
 import org.dom4j.DocumentFactory;
 import org.dom4j.Element;
 import org.dom4j.Namespace;
 import org.dom4j.Node;
 import org.dom4j.QName;
+import org.xmpp.packet.IQ;
 import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
 
@@ -20,6 +23,7 @@ final class Stanzas {
     private static final String DELAY = "urn:xmpp:delay";
     private static final String CARBONS = "urn:xmpp:carbons:2";
     private static final String FORWARD = "urn:xmpp:forward:0";
+    private static final String REGISTER = "jabber:iq:register";
     private static final String HINTS = "urn:xmpp:hints";
 
     private Stanzas() {
@@ -50,7 +54,23 @@ final class Stanzas {
         }
         reply.setTo(sender);
         reply.setFrom(recipient);
-        Element element = reply.getElement();
+        addError(reply.getElement(), type, condition, text);
+        return reply;
+    }
+
+    /** The error reply to a request. What an in-band registration carried is not sent back: there may be a password in it. */
+    static IQ error(IQ original, String type, String condition, String text) {
+        IQ reply = IQ.createResultIQ(original);
+        Element child = original.getChildElement();
+        if (child != null) {
+            reply.setChildElement(REGISTER.equals(child.getNamespaceURI())
+                ? DocumentFactory.getInstance().createElement(child.getQName()) : child.createCopy());
+        }
+        addError(reply.getElement(), type, condition, text);
+        return reply;
+    }
+
+    private static void addError(Element element, String type, String condition, String text) {
         element.addAttribute("type", "error");
         Element error = DocumentFactory.getInstance().createElement("error");
         error.addAttribute("type", type);
@@ -59,7 +79,15 @@ final class Stanzas {
             error.addElement("text", STANZA_ERRORS).addText(text);
         }
         element.add(error);
-        return reply;
+    }
+
+    /** The element as XML that any parser takes; a stanza says that it is in jabber:client, nothing else does. */
+    static String text(Element element) {
+        StanzaWriter writer = new StanzaWriter();
+        writer.write(element);
+        String text = new String(writer.buffer(), 0, writer.length(), StandardCharsets.UTF_8);
+        boolean stanza = "message".equals(element.getName()) || "presence".equals(element.getName()) || "iq".equals(element.getName());
+        return stanza || !element.getNamespaceURI().isEmpty() ? text : text.replaceFirst(" xmlns=\"" + StanzaWriter.STANZA_NAMESPACE + '"', "");
     }
 
     /** What XEP-0280 6.1 copies to the sender's other resources: chat, and normal with a body, unless marked private. */

@@ -193,10 +193,17 @@ final class Doubles {
         final List<String> routed = Collections.synchronizedList(new ArrayList<>());
         volatile Then then = message -> {
         };
+        /** What happens when a presence is routed. */
+        volatile Runnable thenPresence = () -> {
+        };
 
         @Override
         public void route(Packet packet) {
-            route((Message) packet);
+            if (packet instanceof Presence) {
+                route((Presence) packet);
+            } else {
+                route((Message) packet);
+            }
         }
 
         @Override
@@ -212,7 +219,8 @@ final class Doubles {
 
         @Override
         public void route(Presence packet) {
-            throw new UnsupportedOperationException();
+            routed.add(packet.toXML());
+            thenPresence.run();
         }
     }
 }

@@ -12,7 +12,9 @@ import java.util.concurrent.TimeUnit;
 
 import org.junit.After;
 import org.junit.Test;
+import org.xmpp.packet.IQ;
 import org.xmpp.packet.Message;
+import org.xmpp.packet.Packet;
 
 public class EffectPumpTest {
     private final Doubles.Host host = new Doubles.Host();
@@ -22,7 +24,16 @@ public class EffectPumpTest {
     private final SessionWatch watch = new SessionWatch(host);
     private volatile FilterTable table;
     private final Delivery delivery = new Delivery(Doubles.DOMAIN, router, sessions, watch, new OfflineWatch(host, new StanzaWriter.Pool()));
-    private final EffectPump pump = new EffectPump(host, held, delivery, watch, given -> table = given, 2, 6);
+    private final EffectPump pump = new EffectPump(host, held, delivery, watch, given -> table = given, appliers(), 2, 6);
+
+    private static Appliers appliers() {
+        return new Appliers(table -> {
+            table.verb("echo", 2, (thread, arguments) -> new Delivery.Result(Frame.OUTCOME_OK, String.join(",", arguments)));
+            table.verb("nobody", 0, (thread, arguments) -> {
+                throw new org.jivesoftware.openfire.user.UserNotFoundException();
+            });
+        });
+    }
 
     private static final String XML = "<message xmlns='jabber:client' from='alice@x.example/a' to='bob@x.example' type='chat'><body>hi</body></message>";
 
@@ -82,6 +93,67 @@ public class EffectPumpTest {
         assertEquals("14 0 ", done());
         assertNull(held.get(replaced));
         assertTrue(router.routed.get(router.routed.size() - 1).contains("hi"));
+    }
+
+    /** What is no message goes to its own keeper, and is forgotten unless the keeper failed. */
+    @Test
+    public void keepers() throws Exception {
+        pump.start();
+        StringBuilder calls = new StringBuilder();
+        Delivery.Result[] answer = {Delivery.Result.OK};
+        Held.Keeper keeper = new Held.Keeper() {
+            @Override
+            public Delivery.Result release(Packet packet) {
+                calls.append("release;");
+                if (answer[0] == null) {
+                    throw new IllegalStateException("on purpose");
+                }
+                return answer[0];
+            }
+
+            @Override
+            public Delivery.Result refuse(Packet packet, String type, String condition, String text) {
+                calls.append("refuse " + type + " " + condition + " " + text + ";");
+                return answer[0];
+            }
+
+            @Override
+            public Delivery.Result replace(Packet packet, String xml, StanzaReader reader) {
+                calls.append("replace " + xml + ";");
+                return answer[0];
+            }
+        };
+        held.put(50, new IQ(), keeper);
+        host.effects.add(new Frame.Writer(Frame.EFFECT_REFUSE).putLong(1).putLong(50).putStr("auth").putStr("forbidden").putStr("no").done());
+        assertEquals("1 0 ", done());
+        held.put(51, new IQ(), keeper);
+        host.effects.add(new Frame.Writer(Frame.EFFECT_REPLACE).putLong(2).putLong(51).putStr("<iq/>").putBool(false).done());
+        assertEquals("2 0 ", done());
+        held.put(52, new IQ(), keeper);
+        answer[0] = null;
+        host.effects.add(new Frame.Writer(Frame.EFFECT_RELEASE).putLong(3).putLong(52).putBool(false).done());
+        assertEquals("3 4 java.lang.IllegalStateException", done());
+        assertNotNull("kept, as for messages", held.get(52));
+        answer[0] = Delivery.Result.GONE;
+        host.effects.add(new Frame.Writer(Frame.EFFECT_RELEASE).putLong(4).putLong(52).putBool(true).done());
+        assertEquals("4 1 ", done());
+        assertEquals(0, held.size());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_RELEASE).putLong(5).putLong(52).putBool(false).done());
+        assertEquals("5 5 ", done());
+        assertEquals("refuse auth forbidden no;replace <iq/>;release;release;", calls.toString());
+    }
+
+    @Test
+    public void verbs() throws Exception {
+        pump.start();
+        host.effects.add(new Frame.Writer(Frame.EFFECT_APPLY).putLong(1).putStr("no.such").putInt(0).done());
+        assertEquals("1 4 unknown verb no.such", done());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_APPLY).putLong(2).putStr("echo").putInt(1).putStr("a").done());
+        assertEquals("2 4 echo needs 2 arguments", done());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_APPLY).putLong(3).putStr("echo").putInt(2).putStr("a").putStr("").done());
+        assertEquals("3 0 a,", done());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_APPLY).putLong(4).putStr("nobody").putInt(0).done());
+        assertEquals("4 1 ", done());
     }
 
     @Test

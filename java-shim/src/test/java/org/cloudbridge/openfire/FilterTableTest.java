@@ -43,6 +43,34 @@ public class FilterTableTest {
     }
 
     @Test
+    public void theLoginFlagMayBeMissing() {
+        byte[] old = frame(true, new Object[] {"event", "roster", "*", Frame.MODE_MIRROR, false});
+        assertFalse(FilterTable.read(old).login);
+        for (boolean login : new boolean[] {true, false}) {
+            byte[] frame = java.util.Arrays.copyOf(old, old.length + 1);
+            frame[old.length] = (byte) (login ? 1 : 0);
+            assertEquals(login, FilterTable.read(frame).login);
+            assertTrue(FilterTable.read(frame).sessions);
+        }
+        assertFalse(FilterTable.NOTHING.login);
+    }
+
+    @Test
+    public void newKinds() {
+        FilterTable table = FilterTable.read(frame(true,
+            new Object[] {"iq", "set", "jabber:iq:roster", Frame.MODE_OFF, false},
+            new Object[] {"iq", "get set", "jabber:iq:roster", Frame.MODE_DECIDE, false},
+            new Object[] {"component", "people", "jabber:iq:search", Frame.MODE_DECIDE, false},
+            new Object[] {"component", "old", "jabber:iq:search", Frame.MODE_OFF, false},
+            new Object[] {"event", "roster user", "*", Frame.MODE_WATCH, false}));
+        assertNull("the first row counts, and it is off", table.wanted("iq", "set", "jabber:iq:roster"));
+        assertEquals(Frame.MODE_DECIDE, table.wanted("iq", "get", "jabber:iq:roster").mode);
+        assertEquals(1, table.rows("component").size());
+        assertEquals("people", table.rows("component").get(0).types[0]);
+        assertEquals(Frame.MODE_WATCH, table.wanted("event", "user", "*").mode);
+    }
+
+    @Test
     public void aStarTakesEveryType() {
         FilterTable table = FilterTable.read(frame(false, new Object[] {"message", "*", "*", Frame.MODE_MIRROR, true}));
         assertFalse(table.sessions);

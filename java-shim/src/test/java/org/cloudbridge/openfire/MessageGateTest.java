@@ -24,7 +24,7 @@ public class MessageGateTest {
 
     @Before
     public void gate() {
-        gate = new MessageGate(Doubles.DOMAIN, host, held, new MessageGate.People() {
+        gate = new MessageGate(Doubles.DOMAIN, new Offers(host, held, new StanzaWriter.Pool()), new MessageGate.People() {
             @Override
             public boolean isUser(String node) {
                 asked += "user " + node + ";";
@@ -36,7 +36,7 @@ public class MessageGateTest {
                 asked += "here " + bareJid + ";";
                 return bareJid.equals("bob@x.example");
             }
-        }, new StanzaWriter.Pool());
+        });
         mode(Frame.MODE_DECIDE, false);
     }
 

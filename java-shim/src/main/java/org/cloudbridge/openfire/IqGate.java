@@ -1,0 +1,175 @@
+/*
+ * Stands in for Openfire's own handler of an IQ namespace while a row of the filter table names it: offers each request
+ * to the host, and lets the built-in handler do the work, at once when the host passes and at its word when it took.
+ * The stand-ins come and go as the table changes; taking one away puts the built-in back by itself.
+ *
+ * Requests only. Clients' `result`s to roster pushes come to the same handler and go straight to the built-in.
+ *
+ * What it leaves out: discovery, since built-in handlers go on announcing their features by themselves; order, since the
+ * host keeps a lane per session and takes what comes behind something it holds. No password may reach a log from here,
+ * so only classes of exceptions are logged and in-band registrations are answered without what they carried.
+ */
+package org.cloudbridge.openfire;
+
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+
+import org.dom4j.Element;
+import org.jivesoftware.openfire.handler.IQHandler;
+import org.jivesoftware.openfire.session.ClientSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.xmpp.packet.IQ;
+import org.xmpp.packet.JID;
+
+/** The stand-ins of all namespaces. */
+final class IqGate {
+    private static final Logger LOG = LoggerFactory.getLogger(IqGate.class);
+    private static final String IQ = "iq";
+    private static final String ANY = "*";
+
+    /** Openfire's table of handlers. */
+    interface Handlers {
+        Collection<IQHandler> builtIn();
+
+        void add(IQHandler handler);
+
+        void remove(IQHandler handler);
+    }
+
+    /** What a roster item has in Openfire just now. */
+    interface RosterState {
+        /** `none`, `to`, `from` or `both` and the ask (empty = none); null if the owner has no such item. */
+        String[] of(String owner, JID contact);
+    }
+
+    private final Handlers handlers;
+    private final Delivery.Sessions sessions;
+    private final Offers offers;
+    private final RosterState rosters;
+    private final RareLog rareLog = new RareLog(LOG);
+    /** By namespace; only filter() changes it. */
+    private final Map<String, IqStandIn> standIns = new HashMap<>();
+    private volatile FilterTable filter = FilterTable.NOTHING;
+
+    IqGate(Handlers handlers, Delivery.Sessions sessions, Offers offers, RosterState rosters) {
+        this.handlers = handlers;
+        this.sessions = sessions;
+        this.offers = offers;
+        this.rosters = rosters;
+    }
+
+    /** Puts stand-ins in and takes them out as the table says; a stand-in that stays is not touched. */
+    synchronized void filter(FilterTable table) {
+        filter = table;
+        Set<String> wanted = new LinkedHashSet<>();
+        for (FilterTable.Row row : table.rows(IQ)) {
+            if (!ANY.equals(row.namespace)) {
+                wanted.add(row.namespace);
+            }
+        }
+        for (Iterator<Map.Entry<String, IqStandIn>> all = standIns.entrySet().iterator(); all.hasNext();) {
+            Map.Entry<String, IqStandIn> one = all.next();
+            if (!wanted.contains(one.getKey())) {
+                all.remove();
+                handlers.remove(one.getValue());
+            }
+        }
+        for (String namespace : wanted) {
+            if (standIns.containsKey(namespace)) {
+                continue;
+            }
+            IQHandler builtIn = find(namespace);
+            if (builtIn == null) {
+                LOG.warn("Openfire has no handler of {}; the filter's row for it has no effect", namespace);
+                continue;
+            }
+            IqStandIn standIn = new IqStandIn(builtIn, this, sessions);
+            handlers.add(standIn);
+            standIns.put(namespace, standIn);
+        }
+    }
+
+    private IQHandler find(String namespace) {
+        for (IQHandler handler : handlers.builtIn()) {
+            if (handler.getInfo() != null && namespace.equalsIgnoreCase(handler.getInfo().getNamespace())) {
+                return handler;
+            }
+        }
+        return null;
+    }
+
+    /** True = the host has taken it. Whatever fails, the built-in handler answers. */
+    boolean taken(IQ iq, Held.Keeper keeper) {
+        try {
+            return offer(iq, keeper);
+        } catch (HostException e) {
+            if (e.code() != HostException.CLOSED) {
+                rareLog.warn("An IQ was let through, because the host failed (code " + e.code() + "): " + e.getMessage());
+            }
+        } catch (Throwable e) {
+            rareLog.warn("An IQ was let through, because the gate failed: " + e.getClass().getName());
+        }
+        return false;
+    }
+
+    private boolean offer(IQ iq, Held.Keeper keeper) throws HostException {
+        FilterTable table = filter;
+        Element child = iq.getChildElement();
+        JID from = iq.getFrom();
+        if (table == FilterTable.NOTHING || child == null || from == null || !isRequest(iq) || PumpThread.current() != null) {
+            return false;
+        }
+        FilterTable.Row row = table.wanted(IQ, iq.getType().name(), child.getNamespaceURI());
+        if (row == null) {
+            return false;
+        }
+        ClientSession session = sessions.get(from);
+        if (session == null && !row.remote) {
+            return false;
+        }
+        if (session != null && session.isAnonymousUser()) {
+            return false; // The platform does not know them.
+        }
+        Element stanza = IqStandIn.ROSTER.equals(child.getNamespaceURI()) && iq.getType() == org.xmpp.packet.IQ.Type.set
+            ? withState(iq) : iq.getElement();
+        if (session != null && row.mode == Frame.MODE_DECIDE) {
+            return offers.hold(iq, stanza, 0, keeper);
+        }
+        offers.show(stanza, 0);
+        return false;
+    }
+
+    /** A copy of a roster set whose items say how they stand in Openfire; the client's own words about that do not count. */
+    private Element withState(IQ iq) {
+        Element copy = iq.getElement().createCopy();
+        String owner = iq.getFrom().getNode();
+        for (Object query : copy.elements()) {
+            for (Object one : ((Element) query).elements("item")) {
+                Element item = (Element) one;
+                String[] state = state(owner, item.attributeValue("jid"));
+                if (!"remove".equals(item.attributeValue("subscription"))) {
+                    item.addAttribute("subscription", state == null ? null : state[0]);
+                }
+                item.addAttribute("ask", state == null || state[1].isEmpty() ? null : state[1]);
+            }
+        }
+        return copy;
+    }
+
+    private String[] state(String owner, String contact) {
+        try {
+            return owner == null || contact == null ? null : rosters.of(owner, new JID(contact).asBareJID());
+        } catch (IllegalArgumentException e) {
+            return null; // No JID: the built-in handler will say so.
+        }
+    }
+
+    private static boolean isRequest(IQ iq) {
+        return iq.getType() == org.xmpp.packet.IQ.Type.get || iq.getType() == org.xmpp.packet.IQ.Type.set;
+    }
+}

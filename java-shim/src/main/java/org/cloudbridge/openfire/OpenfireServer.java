@@ -1,0 +1,62 @@
+/*
+ * The parts of the running Openfire that gates and verbs work on, behind the small interfaces that those define: lookups
+ * and calls, in the spelling that links in every version, and nothing that decides.
+ */
+package org.cloudbridge.openfire;
+
+import java.util.Collection;
+
+import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.handler.IQHandler;
+import org.jivesoftware.openfire.roster.Roster;
+import org.jivesoftware.openfire.roster.RosterItem;
+import org.jivesoftware.openfire.user.UserNotFoundException;
+import org.xmpp.packet.JID;
+
+/** Adapters to the real server. */
+final class OpenfireServer {
+    private OpenfireServer() {
+    }
+
+    /** The IQ router's table. */
+    static IqGate.Handlers handlers(final XMPPServer server) {
+        return new IqGate.Handlers() {
+            @Override
+            public Collection<IQHandler> builtIn() {
+                return server.getIQHandlers();
+            }
+
+            @Override
+            public void add(IQHandler handler) {
+                server.getIQRouter().addHandler(handler);
+            }
+
+            @Override
+            public void remove(IQHandler handler) {
+                server.getIQRouter().removeHandler(handler);
+            }
+        };
+    }
+
+    /** How roster items stand. The roster is loaded for it, as the built-in handler will do a moment later. */
+    static IqGate.RosterState rosterState(final XMPPServer server) {
+        return (owner, contact) -> {
+            try {
+                Roster roster = server.getRosterManager().getRoster(owner);
+                return roster.isRosterItem(contact) ? state(roster.getRosterItem(contact)) : null;
+            } catch (UserNotFoundException e) {
+                return null;
+            }
+        };
+    }
+
+    /** The subscription and the ask of an item as a client reads them. */
+    static String[] state(RosterItem item) {
+        RosterItem.SubType subscription = item.getSubStatus();
+        RosterItem.AskType ask = item.getAskStatus();
+        return new String[] {
+            subscription == null || subscription == RosterItem.SUB_REMOVE ? "none" : subscription.getName(),
+            ask == RosterItem.ASK_SUBSCRIBE ? "subscribe" : ask == RosterItem.ASK_UNSUBSCRIBE ? "unsubscribe" : "",
+        };
+    }
+}

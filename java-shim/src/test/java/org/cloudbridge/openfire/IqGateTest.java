@@ -1,0 +1,308 @@
+/* The built-in handler answers at once, later, or never; the client gets one answer each time. */
+package org.cloudbridge.openfire;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertSame;
+import static org.junit.Assert.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+
+import org.dom4j.DocumentHelper;
+import org.jivesoftware.openfire.IQHandlerInfo;
+import org.jivesoftware.openfire.auth.UnauthorizedException;
+import org.jivesoftware.openfire.handler.IQHandler;
+import org.junit.Before;
+import org.junit.Test;
+import org.xmpp.packet.IQ;
+import org.xmpp.packet.JID;
+import org.xmpp.packet.PacketError;
+
+public class IqGateTest {
+    /** Openfire's own handler; public, so that reflection finds what newer versions ask it. */
+    public static final class BuiltIn extends IQHandler {
+        final List<IQ> handled = Collections.synchronizedList(new ArrayList<>());
+        private final String namespace;
+        Exception failure;
+        boolean silent;
+
+        BuiltIn(String namespace) {
+            super("built-in");
+            this.namespace = namespace;
+        }
+
+        @Override
+        public IQ handleIQ(IQ iq) throws UnauthorizedException {
+            handled.add(iq);
+            if (failure instanceof UnauthorizedException) {
+                throw (UnauthorizedException) failure;
+            }
+            if (failure != null) {
+                throw (RuntimeException) failure;
+            }
+            boolean request = iq.getType() == IQ.Type.get || iq.getType() == IQ.Type.set;
+            return silent || !request ? null : IQ.createResultIQ(iq);
+        }
+
+        @Override
+        public IQHandlerInfo getInfo() {
+            return new IQHandlerInfo("query", namespace);
+        }
+
+        public boolean performNoSuchUserCheck() {
+            return false;
+        }
+    }
+
+    private final Doubles.Host host = new Doubles.Host();
+    private final Doubles.Sessions sessions = new Doubles.Sessions();
+    private final Held held = new Held();
+    private final BuiltIn roster = new BuiltIn("jabber:iq:roster");
+    private final BuiltIn register = new BuiltIn("jabber:iq:register");
+    private final List<IQHandler> installed = Collections.synchronizedList(new ArrayList<>());
+    private final IqGate gate = new IqGate(new IqGate.Handlers() {
+        @Override
+        public Collection<IQHandler> builtIn() {
+            return Arrays.<IQHandler>asList(roster, register);
+        }
+
+        @Override
+        public void add(IQHandler handler) {
+            installed.add(handler);
+        }
+
+        @Override
+        public void remove(IQHandler handler) {
+            assertTrue(installed.remove(handler));
+        }
+    }, sessions, new Offers(host, held, new StanzaWriter.Pool()),
+        (owner, contact) -> contact.toString().equals("bob@x.example") ? new String[] {"to", "subscribe"} : null);
+    private Doubles.Client alice;
+
+    @Before
+    public void decide() {
+        alice = sessions.add("alice@x.example/phone");
+        mode(Frame.MODE_DECIDE);
+    }
+
+    private void mode(int mode) {
+        gate.filter(FilterTable.read(FilterTableTest.frame(false, new Object[] {"iq", "get set", "jabber:iq:roster", mode, false},
+            new Object[] {"iq", "set", "jabber:iq:register", mode, false})));
+    }
+
+    private static IQ iq(String type, String namespace, String content) throws Exception {
+        return new IQ(DocumentHelper.parseText("<iq from='alice@x.example/phone' id='q1' type='" + type + "'><query xmlns='" + namespace
+            + "'>" + content + "</query></iq>").getRootElement());
+    }
+
+    private static IQ rosterSet() throws Exception {
+        return iq("set", "jabber:iq:roster", "<item jid='bob@x.example' subscription='both' name='B'/><item jid='c@x.example' ask='subscribe'/>");
+    }
+
+    private IQHandler standIn(String namespace) {
+        for (IQHandler handler : installed) {
+            if (handler.getInfo().getNamespace().equals(namespace)) {
+                return handler;
+            }
+        }
+        throw new AssertionError("nothing stands in for " + namespace);
+    }
+
+    private Held.Keeper keeper(long token) {
+        assertNotNull(held.get(token));
+        return held.keeper(token);
+    }
+
+    @Test
+    public void passAnswersAtOnce() throws Exception {
+        host.answer = Frame.PASS;
+        IQ iq = rosterSet();
+        assertEquals(IQ.Type.result, standIn("jabber:iq:roster").handleIQ(iq).getType());
+        assertSame(iq, roster.handled.get(0));
+        assertEquals(0, held.size());
+    }
+
+    @Test
+    public void takenAnswersAtTheRelease() throws Exception {
+        IQ iq = rosterSet();
+        assertNull(standIn("jabber:iq:roster").handleIQ(iq));
+        assertEquals(0, roster.handled.size());
+        assertEquals(0, Doubles.onPump(() -> keeper(1).release(iq)).outcome);
+        assertSame("unchanged", iq, roster.handled.get(0));
+        assertEquals(1, alice.got.size());
+        assertEquals("q1", alice.got.get(0).getID());
+    }
+
+    @Test
+    public void whatTheBuiltInSendsItselfIsTheAnswer() throws Exception {
+        roster.silent = true;
+        IQ iq = iq("get", "jabber:iq:roster", "");
+        assertNull(standIn("jabber:iq:roster").handleIQ(iq));
+        Doubles.onPump(() -> keeper(1).release(iq));
+        assertEquals(0, alice.got.size());
+        assertEquals(1, roster.handled.size());
+    }
+
+    @Test
+    public void itemsSayHowTheyStand() throws Exception {
+        IQ iq = rosterSet();
+        String before = iq.toXML();
+        standIn("jabber:iq:roster").handleIQ(iq);
+        assertEquals("1 1 <iq xmlns=\"jabber:client\" from=\"alice@x.example/phone\" id=\"q1\" type=\"set\"><query xmlns=\"jabber:iq:roster\">"
+            + "<item jid=\"bob@x.example\" subscription=\"to\" name=\"B\" ask=\"subscribe\"/><item jid=\"c@x.example\"/></query></iq>",
+            host.offered.get(0));
+        assertEquals("the packet itself stays", before, iq.toXML());
+        host.offered.clear();
+        standIn("jabber:iq:roster").handleIQ(iq("set", "jabber:iq:roster", "<item jid='bob@x.example' subscription='remove'/>"));
+        assertTrue(host.offered.get(0), host.offered.get(0).contains("subscription=\"remove\" ask=\"subscribe\""));
+        standIn("jabber:iq:roster").handleIQ(iq("set", "jabber:iq:roster", "<item jid='@@'/><item/>"));
+        assertEquals(2, host.offered.size());
+    }
+
+    @Test
+    public void onlyRequestsOfClientsAreOffered() throws Exception {
+        IQHandler handler = standIn("jabber:iq:roster");
+        for (String type : new String[] {"result", "error"}) {
+            handler.handleIQ(iq(type, "jabber:iq:roster", ""));
+        }
+        IQ remote = rosterSet();
+        remote.setFrom("eve@other.example/r");
+        handler.handleIQ(remote);
+        IQ nobody = rosterSet();
+        nobody.setFrom((JID) null);
+        handler.handleIQ(nobody);
+        standIn("jabber:iq:register").handleIQ(iq("get", "jabber:iq:register", ""));
+        alice.anonymous = true;
+        handler.handleIQ(rosterSet());
+        alice.anonymous = false;
+        Doubles.onPump(() -> handler.handleIQ(rosterSet()));
+        assertEquals(Collections.emptyList(), host.offered);
+        assertEquals(6, roster.handled.size());
+        assertEquals(1, register.handled.size());
+    }
+
+    @Test
+    public void watchingDoesNotHold() throws Exception {
+        for (int mode : new int[] {Frame.MODE_WATCH, Frame.MODE_MIRROR, Frame.MODE_SHADOW}) {
+            mode(mode);
+            assertNotNull("cannot be taken", standIn("jabber:iq:roster").handleIQ(rosterSet()));
+        }
+        for (String offered : host.offered) {
+            assertTrue(offered, offered.startsWith("0 0 "));
+        }
+        assertEquals(3, host.offered.size());
+    }
+
+    @Test
+    public void aFailingHostLetsTheBuiltInAnswer() throws Exception {
+        for (Exception failure : new Exception[] {new HostException(HostException.PANIC, "x"), new HostException(HostException.CLOSED, "x"),
+            new IllegalStateException("x")}) {
+            host.failure = failure;
+            assertNotNull(standIn("jabber:iq:roster").handleIQ(rosterSet()));
+            assertEquals(0, held.size());
+        }
+    }
+
+    @Test
+    public void refusedAndReplaced() throws Exception {
+        IQ iq = iq("set", "jabber:iq:register", "<username>a</username><password>secret</password>");
+        iq.setFrom("x.example/stream1");
+        Doubles.Client stranger = sessions.add("x.example/stream1");
+        assertNull(standIn("jabber:iq:register").handleIQ(iq));
+        assertTrue(host.offered.get(0).contains("secret"));
+        assertEquals(0, keeper(1).refuse(iq, "cancel", "conflict", "taken").outcome);
+        String error = stranger.got.get(0).toXML();
+        assertTrue(error, error.contains("conflict") && error.contains("taken") && error.contains("q1"));
+        assertFalse("no password goes back", error.contains("secret"));
+        assertEquals(0, register.handled.size());
+
+        assertEquals(0, keeper(1).replace(iq, "<iq xmlns='jabber:client' type='result' id='other'><query xmlns='jabber:iq:register'/></iq>",
+            new StanzaReader()).outcome);
+        IQ answer = (IQ) stranger.got.get(1);
+        assertEquals("q1", answer.getID());
+        assertEquals("x.example/stream1", answer.getTo().toString());
+        assertEquals(IQ.Type.result, answer.getType());
+    }
+
+    @Test
+    public void aClientThatHasGoneGetsNothing() throws Exception {
+        IQ set = rosterSet();
+        IQ get = iq("get", "jabber:iq:roster", "");
+        IQ account = iq("set", "jabber:iq:register", "<remove/>");
+        standIn("jabber:iq:roster").handleIQ(set);
+        standIn("jabber:iq:roster").handleIQ(get);
+        standIn("jabber:iq:register").handleIQ(account);
+        sessions.remove(alice);
+        assertEquals("no session", keeper(1).release(set).detail);
+        assertEquals("the roster is changed all the same", 1, roster.handled.size());
+        assertEquals("no session", keeper(2).release(get).detail);
+        assertEquals(1, roster.handled.size());
+        assertEquals("no session", keeper(3).release(account).detail);
+        assertEquals(0, register.handled.size());
+        assertEquals("no session", keeper(3).refuse(account, "cancel", "conflict", "").detail);
+        assertEquals(0, alice.got.size());
+    }
+
+    @Test
+    public void aFailingBuiltInIsAnsweredOnce() throws Exception {
+        IQ iq = rosterSet();
+        standIn("jabber:iq:roster").handleIQ(iq);
+        roster.failure = new IllegalStateException("x");
+        Delivery.Result result = keeper(1).release(iq);
+        assertEquals(Frame.OUTCOME_OK, result.outcome);
+        assertEquals("java.lang.IllegalStateException", result.detail);
+        roster.failure = new UnauthorizedException();
+        keeper(1).release(iq);
+        assertEquals(PacketError.Condition.internal_server_error, alice.got.get(0).getError().getCondition());
+        assertEquals(PacketError.Condition.not_authorized, alice.got.get(1).getError().getCondition());
+    }
+
+    @Test
+    public void standInsFollowTheTable() throws Exception {
+        IQHandler first = standIn("jabber:iq:roster");
+        mode(Frame.MODE_WATCH);
+        assertSame("it stays while it is wanted", first, standIn("jabber:iq:roster"));
+        IQ iq = rosterSet();
+        mode(Frame.MODE_DECIDE);
+        first.handleIQ(iq);
+        gate.filter(FilterTable.read(FilterTableTest.frame(false, new Object[] {"iq", "get", "no:such", Frame.MODE_DECIDE, false},
+            new Object[] {"iq", "get", "*", Frame.MODE_DECIDE, false})));
+        assertEquals(0, installed.size());
+        assertEquals("what it holds is let go all the same", 0, keeper(1).release(iq).outcome);
+        assertEquals(1, alice.got.size());
+        assertNotNull("a call that came in before it was taken out", first.handleIQ(rosterSet()));
+        assertFalse((Boolean) first.getClass().getMethod("performNoSuchUserCheck").invoke(first));
+    }
+
+    @Test
+    public void theTableChangesWhileRequestsComeIn() throws Exception {
+        host.answer = Frame.PASS;
+        CountDownLatch done = new CountDownLatch(1);
+        IQHandler handler = standIn("jabber:iq:roster");
+        Thread changes = new Thread(() -> {
+            for (int i = 0; i < 300; i++) {
+                gate.filter(FilterTable.NOTHING);
+                mode(Frame.MODE_DECIDE);
+            }
+            done.countDown();
+        });
+        changes.start();
+        int answers = 0;
+        int asked = 0;
+        while (done.getCount() > 0 || asked == 0) {
+            asked++;
+            answers += handler.handleIQ(rosterSet()) == null ? 0 : 1;
+        }
+        changes.join();
+        assertEquals(asked, answers);
+        assertEquals(2, installed.size());
+        assertEquals(0, held.size());
+    }
+}
