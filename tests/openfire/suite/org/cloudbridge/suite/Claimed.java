@@ -66,6 +66,8 @@ final class Claimed {
         ledger.allTaken();
         ledger.awaitAll(romeo);
         ledger.check(romeo);
+        // In order: a session that could be resumed once more would outlive the scenario.
+        romeo.disconnect();
     }
 
     @Scenario("the same client never resumes: when its session dies the messages go to the platform, and come once, in "
@@ -104,5 +106,32 @@ final class Claimed {
         ledger.allTaken();
         Await.until("nothing is held", () -> server.held() == 0);
         return ledger;
+    }
+
+    @Scenario("people of another server (s2s): what they send is mirrored, never held; what is sent to them passes")
+    static void remoteServer(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server mantua = stage.openfire().users("lorenzo").domain("mantua.example").federated().start();
+        Server verona = Decide.patient(stage, remote, "juliet", "romeo").federated().up();
+        Server.introduce(verona, mantua);
+        Client lorenzo = stage.online(mantua, "lorenzo", "cell");
+        Client romeo = stage.online(verona, "romeo", "orchard");
+        remote.awaitReachable(verona, "romeo");
+        Json.Value before = verona.status().get("modules", "chat", "counts");
+        romeo.chat(lorenzo.bareJid(), "are you there?");
+        lorenzo.inbox.awaitBody("are you there?");
+        lorenzo.chat(romeo.bareJid(), "to the bare address");
+        romeo.inbox.awaitBody("to the bare address");
+        lorenzo.chat(romeo.fullJid(), "to the full address");
+        romeo.inbox.awaitBody("to the full address");
+        lorenzo.chat(verona.jid("juliet"), "while you were away");
+        lorenzo.chat(romeo.bareJid(), "the last one");
+        romeo.inbox.awaitBody("the last one");
+        Await.until("Openfire keeps what came for juliet", () -> verona.storedByOpenfire("juliet") == 1);
+        Json.Value after = verona.status().get("modules", "chat", "counts");
+        Check.equal(before.get("taken").number(), after.get("taken").number(), "messages held");
+        Check.equal(before.get("mirrored").number() + 5, after.get("mirrored").number(), "messages mirrored");
+        Client juliet = stage.online(verona, "juliet", "balcony");
+        juliet.inbox.awaitBody("while you were away");
     }
 }

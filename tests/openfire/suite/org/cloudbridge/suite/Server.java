@@ -57,6 +57,8 @@ final class Server {
     private int xmppPort;
     private int adminPort;
     private int componentPort;
+    private int serverPort;
+    private String domain = DOMAIN;
 
     Server(World world, String name) {
         this.world = world;
@@ -87,6 +89,24 @@ final class Server {
     Server components() {
         return openfireProperty("xmpp.component.socket.active", true)
                 .openfireProperty("xmpp.component.defaultSecret", Component.SECRET);
+    }
+
+    /** Another domain than the usual one. */
+    Server domain(String name) {
+        domain = name;
+        return this;
+    }
+
+    /** Talks to other servers: dialback, no TLS. */
+    Server federated() {
+        return openfireProperty("xmpp.server.socket.active", true).openfireProperty("xmpp.server.tls.policy", "disabled")
+                .openfireProperty("xmpp.server.dialback.enabled", true);
+    }
+
+    /** Tells both, once they run and before they look for each other, where the other one listens. */
+    static void introduce(Server one, Server other) throws Exception {
+        one.command("property dnsutil.dnsOverride {" + other.domain + ",127.0.0.1:" + other.serverPort + "}");
+        other.command("property dnsutil.dnsOverride {" + one.domain + ",127.0.0.1:" + one.serverPort + "}");
     }
 
     /** With the plugin in place at the first start. */
@@ -148,13 +168,14 @@ final class Server {
         xmppPort = fact(first, "xmpp");
         adminPort = fact(first, "admin");
         componentPort = fact(first, "component");
+        serverPort = fact(first, "server");
         return true;
     }
 
     private List<String> launchFile() {
         List<String> lines = new ArrayList<>(List.of("home=" + home,
                 "schema=" + world.root.resolve("tests/openfire/home/openfire_hsqldb.sql"),
-                "security=" + world.openfire.resolve("security"), "domain=" + DOMAIN));
+                "security=" + world.openfire.resolve("security"), "domain=" + domain));
         if (jar != null) {
             lines.add("jar=" + jar);
         }
@@ -228,7 +249,7 @@ final class Server {
     // Looking in ------------------------------------------------------------------------------------------------------
 
     String domain() {
-        return DOMAIN;
+        return domain;
     }
 
     static String password(String user) {
