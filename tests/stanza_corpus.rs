@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1 cargo test --test stanza_corpus` rewrites the expected JSON; look at the difference before committing it.
 
+#[path = "stanza/oracle.rs"]
+mod oracle;
 #[path = "stanza/support.rs"]
 mod support;
 
@@ -32,6 +34,14 @@ fn each_case_becomes_the_json_it_says() {
 fn each_case_comes_back_the_same() {
     for case in cases() {
         there_and_back(&case.to_string(), &case.stanza());
+    }
+}
+
+#[test]
+fn quick_xml_reads_the_same_in_each_case() {
+    for case in cases() {
+        let theirs = oracle::canonical_exact(&case.xml).unwrap_or_else(|e| panic!("{case}: {e}"));
+        assert_eq!(canonical_exact(&case.stanza()), theirs, "{case}");
     }
 }
 

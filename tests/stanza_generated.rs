@@ -2,6 +2,8 @@
 
 #[path = "stanza/generate.rs"]
 mod generate;
+#[path = "stanza/oracle.rs"]
+mod oracle;
 #[path = "stanza/support.rs"]
 mod support;
 
@@ -35,6 +37,12 @@ fn holds(stanza: &Stanza) -> Result<(), String> {
     json::decode(masked.as_bytes(), Mode::Lenient).map(drop).map_err(|e| format!("masked: {e}: {masked}"))
 }
 
+/// quick-xml reads the same in what we took.
+fn read_alike(stanza: &Stanza, xml: &str) -> Result<(), String> {
+    let theirs = oracle::canonical_exact(xml).map_err(|e| format!("quick-xml refuses it: {e}"))?;
+    same("to quick-xml", &canonical_exact(stanza), &theirs, xml)
+}
+
 fn same(what: &str, one: &str, other: &str, shown: &str) -> Result<(), String> {
     if one == other { Ok(()) } else { Err(format!("not the same {what}\n{one}\n{other}\n{shown}")) }
 }
@@ -45,7 +53,8 @@ proptest! {
     fn generated_stanzas_come_back(choices in prop::collection::vec(any::<u8>(), 0..600)) {
         let xml = generate::stanza(&choices);
         let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).map_err(|e| TestCaseError::fail(format!("{xml}: {e}")))?;
-        holds(&stanza).map_err(|e| TestCaseError::fail(format!("{xml}\n{e}")))?;
+        let checked = holds(&stanza).and_then(|()| read_alike(&stanza, &xml));
+        checked.map_err(|e| TestCaseError::fail(format!("{xml}\n{e}")))?;
     }
 
     #[test]
@@ -132,8 +141,9 @@ fn changed_xml_is_refused_or_comes_back() {
             Err(_) => refused += 1,
             Ok(stanza) => {
                 accepted += 1;
-                if let Err(error) = holds(&stanza) {
-                    panic!("{}\n{error}", String::from_utf8_lossy(&bytes));
+                let xml = String::from_utf8_lossy(&bytes);
+                if let Err(error) = holds(&stanza).and_then(|()| read_alike(&stanza, &xml)) {
+                    panic!("{xml}\n{error}");
                 }
             }
         }

@@ -21,7 +21,7 @@ use crate::stanza::{Limits, Stanza};
 use super::Start;
 use super::effects::{Effects, WAITED};
 use super::handover::Handovers;
-use super::rows;
+use super::{presence, rows};
 
 /// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -120,6 +120,8 @@ pub struct Core {
     /// The platform has this epoch's snapshot: stanzas may be claimed.
     pub ready: AtomicBool,
     pub snapshot_due: AtomicBool,
+    /// The downlink has its place: what the platform says from now on is heard.
+    pub listens: AtomicBool,
     pub reconfigure: AtomicBool,
     /// The mirror sleeps until it is woken, instead of looking by itself.
     pub mirror_sleeps: AtomicBool,
@@ -195,10 +197,11 @@ impl Core {
             embedded: Mutex::new(None),
             child_inbox: Arc::default(),
             platform_version: Mutex::new(None),
-            sessions: Mutex::new(Sessions::default()),
+            sessions: Mutex::new(Sessions::new(presence::PRESENCE_EFFECTS)),
             link_wake: Condvar::new(),
             ready: AtomicBool::new(false),
             snapshot_due: AtomicBool::new(true),
+            listens: AtomicBool::new(false),
             reconfigure: AtomicBool::new(true),
             mirror_sleeps: AtomicBool::new(false),
             mirror_wake: Default::default(),
@@ -311,6 +314,10 @@ impl Core {
         let mode = if self.descending.load(Ordering::Acquire) { ModuleMode::Decide } else { config.chat };
         let mut table: Vec<(&str, String, &str, ModuleMode, bool)> =
             vec![("message", "chat normal".into(), "*", mode, config.chat >= ModuleMode::Mirror)];
+        // A presence is looked at where it may be held or is only counted; in mirror mode notices say everything.
+        if matches!(config.state, ModuleMode::Watch | ModuleMode::Decide) {
+            table.push(("presence", "available".into(), "*", config.state, false));
+        }
         for row in self.registry.rows().filter(|row| row.batch.is_none()) {
             let mode = config.module(row.module()).mode;
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
@@ -423,6 +430,10 @@ impl Core {
             return;
         }
         let timeout = Duration::from_millis(self.config().timeout_ms);
+        if number >= presence::PRESENCE_EFFECTS {
+            self.presence_done(number, outcome);
+            return;
+        }
         if number >= rows::ROW_EFFECTS {
             let moves = lock(&self.row_lanes).done(number, outcome, Instant::now(), timeout);
             self.carry_out_rows(moves);
@@ -437,20 +448,25 @@ impl Core {
     pub fn dropped(&self, token: u64) {
         lock(&self.lanes).forget_token(token);
         lock(&self.row_lanes).forget_token(token);
+        lock(&self.sessions).lost(token, Instant::now());
     }
 
     /// One session changed.
     pub fn session(&self, reading: &Reading) {
+        let now = Instant::now();
         let mut sessions = lock(&self.sessions);
-        sessions.apply(reading);
-        if sessions.has_changes() {
+        let moves = sessions.apply(reading, now);
+        if sessions.has_changes(now) {
             self.link_wake.notify_all();
         }
+        drop(sessions);
+        self.carry_out_presence(moves);
     }
 
     /// The shim listed all sessions.
     pub fn sessions(&self, seq: u64, all: &[Reading]) {
-        lock(&self.sessions).replace(seq, all);
+        let moves = lock(&self.sessions).replace(seq, all, Instant::now());
+        self.carry_out_presence(moves);
         self.snapshot_due.store(true, Ordering::Release);
         self.link_wake.notify_all();
     }
@@ -480,6 +496,9 @@ impl Core {
         }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        if before.state == ModuleMode::Decide && self.config().state != ModuleMode::Decide {
+            self.release_presences();
+        }
         if reconnect {
             self.ready.store(false, Ordering::Release);
             self.reconfigure.store(true, Ordering::Release);
@@ -539,9 +558,10 @@ impl Core {
         let deadline = Instant::now() + limit;
         // Whoever waits for an answer to an IQ gets one before this ends.
         let answer_by = Instant::now() + limit / 2;
+        self.release_presences();
         self.wake_all();
         let mut lanes = lock(&self.lanes);
-        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 {
+        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 || lock(&self.sessions).held() > 0 {
             if Instant::now() >= answer_by {
                 drop(lanes);
                 self.decide_rows_alone(true);
@@ -561,7 +581,7 @@ impl Core {
         drop(lanes);
         self.decide_rows_alone(true);
         // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
-        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < WAITED).count();
+        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < rows::ROW_EFFECTS).count();
         let patience = Instant::now() + Duration::from_secs(10);
         let mut lanes = lock(&self.lanes);
         while (lanes.in_effect() > withdrawn || self.effects.waited_for() > 0) && Instant::now() < patience {
@@ -576,6 +596,7 @@ impl Core {
             self.effects.log(1, "chat", &text);
         }
         self.ending.store(true, Ordering::Release);
+        self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
         self.wake_all();

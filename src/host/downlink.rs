@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use im_api::downlink::{DownEvent, Downlink};
 use im_api::friend::FriendEntry;
+use im_api::state::{Presence, Session, Show, UserState};
 use im_api::{problem, routes};
 use serde_json::Value;
 
 use crate::config::ModuleMode;
 use crate::ffi::frame::{Outcome, Writer, effect};
+use crate::modules::state::Sessions;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::jid::Jid;
 use crate::stanza::json;
 
-use super::core::Core;
+use super::core::{Core, lock};
 
 /// How long a poll waits at the platform.
 const WAIT: Duration = Duration::from_secs(20);
@@ -42,6 +44,7 @@ pub fn run(core: &Core) {
                     }
                     carry_out(core, event);
                 }
+                core.listens.store(true, Ordering::Release);
                 if cursor.as_ref() != Some(&answer.next) {
                     write_cursor(core, &answer.next);
                     cursor = Some(answer.next);
@@ -132,10 +135,14 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
     };
     Some(match event.kind.as_str() {
         "im.stanza" => {
-            let stanza = json::decode(event.data.get().as_bytes(), json::Mode::Strict).inspect_err(|e| {
-                core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"))
-            });
-            ("chat", "route", vec![stanza.ok()?.to_xml_string()])
+            let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
+            let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict)
+                .inspect_err(|e| {
+                    core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"));
+                })
+                .ok()?;
+            stanza.set_attr("to", Some(&text("to")));
+            ("chat", "route", vec![stanza.to_xml_string()])
         }
         "im.session.close" => {
             let resource = text("resource");
@@ -159,11 +166,33 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
             ("friend", "roster.put", arguments)
         }
         "im.state.changed" => {
-            let show = if text("state") == "offline" { "unavailable".to_owned() } else { text("show") };
-            ("state", "presence.show", vec![event.subject.clone(), show, text("status")])
+            let state: UserState = serde_json::from_value(data).ok()?;
+            let (show, status) = shown(&lock(&core.sessions), &state);
+            ("state", "presence.show", vec![event.subject.clone(), show, status])
         }
         _ => return None,
     })
+}
+
+/// What contacts are to see from our resource: the aggregated state, but nothing while a session of this server's leads, because they see that one.
+fn shown(here: &Sessions, state: &UserState) -> (String, String) {
+    let leads = |s: &Session| s.show == state.show && s.status == state.status;
+    let available = state.resources.iter().filter(|s| s.available);
+    let best = available.clone().map(|s| s.priority).max();
+    let mut leading = available.filter(|s| Some(s.priority) == best && leads(s));
+    let ours = |s: &Session| here.sessions_of(&state.user).any(|(_, known)| known.resource == s.resource);
+    let elsewhere = leading.any(|s| !ours(s));
+    if state.state == Presence::Offline || !elsewhere {
+        return ("unavailable".into(), String::new());
+    }
+    let show = match state.show {
+        None => "",
+        Some(Show::Away) => "away",
+        Some(Show::Chat) => "chat",
+        Some(Show::Dnd) => "dnd",
+        Some(Show::Xa) => "xa",
+    };
+    (show.into(), state.status.clone().unwrap_or_default())
 }
 
 fn strip(value: &Value, key: &str) -> Value {

@@ -9,6 +9,7 @@ use crate::error::HostError;
 use crate::ffi::frame::{Outcome, Writer, effect};
 
 use super::core::lock;
+use super::rows::ROW_EFFECTS;
 
 /// Effects that somebody waits for have numbers from here on; those of lanes are below.
 pub const WAITED: u64 = 1 << 62;
@@ -116,16 +117,21 @@ impl Effects {
         }
     }
 
-    /// Drops the effects that nobody has taken, except log lines and filter tables. Gives their numbers.
+    /// Drops the effects that nobody has taken, except log lines and filter tables, and except those of rows and presences: the journal does not know
+    /// them, so nobody would get them after the next start. Gives their numbers.
     pub fn withdraw(&self) -> Vec<u64> {
         let mut queue = lock(&self.queue);
         let mut numbers = Vec::new();
         queue.frames.retain(|frame| {
-            let keep = matches!(frame.first(), Some(&(effect::LOG | effect::FILTER)));
-            if !keep && frame.len() >= 9 {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(&frame[1..9]);
-                numbers.push(u64::from_be_bytes(bytes));
+            if matches!(frame.first(), Some(&(effect::LOG | effect::FILTER))) {
+                return true;
+            }
+            let Some(number) = frame.get(1..9).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes) else {
+                return false;
+            };
+            let keep = (ROW_EFFECTS..WAITED).contains(&number);
+            if !keep {
+                numbers.push(number);
             }
             keep
         });

@@ -331,7 +331,7 @@ fn compare(
     let mut theirs = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let mut path = format!("{}?limit=500", routes::path(routes::FRIENDS, &[jid]));
+        let mut path = format!("{}?limit=256", routes::path(routes::FRIENDS, &[jid]));
         if let Some(after) = &after {
             path.push_str(&routes::path("&after={x}", &[after]));
         }

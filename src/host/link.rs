@@ -16,6 +16,8 @@ use super::core::{Core, lock};
 
 /// Changes in one request.
 const CHANGES: usize = 1000;
+/// How long the thread sleeps when nothing is due.
+const IDLE: Duration = Duration::from_millis(100);
 /// How long the shim may take to list its sessions.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -28,9 +30,11 @@ pub fn run(core: &Core) {
         let tells = core.tells_sessions();
         {
             let sessions = lock(&core.sessions);
-            let due = tells && (sessions.has_changes() || core.snapshot_due.load(Ordering::Acquire));
+            let now = Instant::now();
+            let due = tells && (sessions.has_changes(now) || core.snapshot_due.load(Ordering::Acquire));
             if !due {
-                let wait = Duration::from_millis(100);
+                let next = sessions.next_change().filter(|_| tells);
+                let wait = next.map_or(IDLE, |at| at.saturating_duration_since(now).min(IDLE));
                 drop(core.link_wake.wait_timeout(sessions, wait).unwrap_or_else(PoisonError::into_inner));
             } else if !pause.is_zero() {
                 drop(sessions);
@@ -88,7 +92,7 @@ fn step(core: &Core, next_lease: &mut Instant, probing: bool) -> Result<bool, Pl
             }
         }
         core.snapshot_due.store(false, Ordering::Release);
-        let (seq, sessions) = lock(&core.sessions).snapshot();
+        let Some((seq, sessions)) = lock(&core.sessions).snapshot(Instant::now()) else { return Ok(false) };
         let snapshot = Snapshot { epoch: core.epoch.clone(), ttl_ms, seq, sessions };
         let answer: Result<StateAnswer, _> =
             core.client.json("PUT", &routes::path(routes::SNAPSHOT, &[&core.node]), &snapshot, None);
@@ -102,18 +106,20 @@ fn step(core: &Core, next_lease: &mut Instant, probing: bool) -> Result<bool, Pl
         answer.drain.iter().for_each(|user| core.handovers.add(user));
         return Ok(true);
     }
-    let changes = lock(&core.sessions).changes(CHANGES);
+    let changes = lock(&core.sessions).changes(CHANGES, Instant::now());
     if !changes.is_empty() {
         let batch = StateBatch { epoch: core.epoch.clone(), changes };
         let answer: Result<StateAnswer, _> =
             core.client.json("POST", &routes::path(routes::NODE_STATES, &[&core.node]), &batch, None);
         return match answer {
             Ok(answer) => {
+                let moves = lock(&core.sessions).stored();
+                core.carry_out_presence(moves);
                 answer.drain.iter().for_each(|user| core.handovers.add(user));
                 Ok(true)
             }
             Err(error) => {
-                lock(&core.sessions).give_back(batch.changes);
+                lock(&core.sessions).give_back(Instant::now());
                 unknown_epoch(core, error)
             }
         };

@@ -14,6 +14,7 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod presence;
 mod rows;
 mod status;
 mod threads;
@@ -25,7 +26,6 @@ use std::time::Duration;
 
 use crate::error::HostError;
 use crate::ffi::frame::{Flags, Reader, Writer, ask, notice};
-use crate::mapping::explain;
 use crate::modules::state::Reading;
 
 use self::core::Core;
@@ -202,8 +202,10 @@ impl Host {
             }
             ask::EXPLAIN => {
                 let (xml, event) = (r.str()?.to_owned(), r.bool()?);
-                explain::explain(&self.core.registry, &xml, event, |name| self.core.config().module(name))
-                    .map(|text| Writer::new(0).str(&text))
+                crate::modules::explain(&self.core.registry, &xml, event, |name| {
+                    self.core.config().module(name)
+                })
+                .map(|explanation| Writer::new(0).str(&explanation.to_string()))
             }
             ask::IMPORT => self.core.import(r.str()?).map(|text| Writer::new(0).str(&text)),
             ask::PANIC if self.core.start.test => panic!("asked to panic"),

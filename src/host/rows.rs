@@ -73,6 +73,9 @@ impl Core {
             return false;
         }
         self.row_counts.add(&row.name, "seen");
+        if row.batch.as_deref() == Some(super::presence::BATCH) {
+            return settings.mode == ModuleMode::Decide && self.offer_presence(row, token, flags, &stanza);
+        }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
@@ -206,6 +209,8 @@ impl Core {
             node: self.node.clone(),
             key: key.to_owned(),
             sent: timestamp(sent_ms),
+            epoch: self.epoch.to_string(),
+            seq: 0,
         }
     }
 

@@ -15,7 +15,10 @@ pub fn status(core: &Core) -> Value {
         let lanes = lock(&core.lanes);
         (lanes.held(), lanes.oldest_ms(), lanes.in_effect())
     };
-    let (sessions, available) = lock(&core.sessions).count();
+    let ((sessions, available), presences) = {
+        let sessions = lock(&core.sessions);
+        (sessions.count(), sessions.held())
+    };
     let (breaker, opened, error) = core.breaker.describe();
     let child = lock(&core.embedded).as_ref().map(crate::platform::embedded::Embedded::state);
     let depth = |stream| core.journal.depth(stream);
@@ -35,6 +38,7 @@ pub fn status(core: &Core) -> Value {
         "epoch": core.epoch,
         "uptime_ms": now_ms().saturating_sub(core.started_ms),
         "ready": core.ready.load(std::sync::atomic::Ordering::Acquire),
+        "listens": core.listens.load(std::sync::atomic::Ordering::Acquire),
         "stopping": core.stopping.load(std::sync::atomic::Ordering::Acquire),
         "modules": {
             "chat": {
@@ -46,7 +50,7 @@ pub fn status(core: &Core) -> Value {
                 "counts": core.counters.all(),
                 "kept_by_platform": super::kept::status(core),
             },
-            "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "rows": core.row_counts.of("state") },
+            "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "held": presences, "rows": core.row_counts.of("state") },
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
         },

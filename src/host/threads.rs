@@ -209,7 +209,12 @@ fn clock(core: &Core) {
         // It looks by itself: waking it would cost the router's thread more than this costs anybody.
         let held = lock(&core.lanes).held();
         let rows = lock(&core.row_lanes).held();
-        std::thread::park_timeout(Duration::from_millis(if held + rows > 0 { 10 } else { 50 }));
+        let presences = lock(&core.sessions).holding();
+        let busy = held + rows + presences > 0;
+        std::thread::park_timeout(Duration::from_millis(if busy { 10 } else { 50 }));
+        if presences > 0 {
+            core.presences_over_time();
+        }
         if rows > 0 {
             let moves = lock(&core.row_lanes).tick(Instant::now());
             core.carry_out_rows(moves);

@@ -98,7 +98,18 @@ impl Row {
         match &rule.then {
             Then::Native => Outcome::Native,
             Then::Done => Outcome::Done,
-            Then::Error { condition, text } => {
+            Then::Error { condition, kind, text } => {
+                let word = |template: &Value| match scope.fill(template) {
+                    Ok(Some(Value::String(word))) => word,
+                    _ => String::new(),
+                };
+                let condition = word(condition);
+                let Some(usual) = errors::kind_of(&condition) else {
+                    return Outcome::Ill(
+                        "the answer names a stanza error that is no defined condition".into(),
+                    );
+                };
+                let given = kind.as_ref().and_then(|kind| errors::ErrorType::from_name(&word(kind)));
                 let text = match text {
                     Some(template) => match scope.fill(template) {
                         Ok(text) => text.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -106,8 +117,7 @@ impl Row {
                     },
                     None => words(answer),
                 };
-                let kind = errors::kind_of(condition).map_or("cancel", |k| k.as_str());
-                Outcome::Error { kind: kind.into(), condition: condition.clone(), text }
+                Outcome::Error { kind: given.unwrap_or(usual).as_str().into(), condition, text }
             }
             Then::Reply(template) => match scope.fill(template).and_then(|reply| reply_to(stanza, reply)) {
                 Ok(xml) => Outcome::Reply(xml),
@@ -125,6 +135,13 @@ fn unforeseen(response: &Response) -> Outcome {
             "the platform answered {}{}",
             response.status,
             if text.is_empty() { text } else { format!(": {text}") }
+        ));
+    }
+    // A contract's errors are JSON; a text is a proxy's page or another server's.
+    if response.body.is_string() {
+        return Outcome::Ill(format!(
+            "the platform answered {} with something that is no JSON",
+            response.status
         ));
     }
     let named = response.body.get("condition").and_then(Value::as_str);
@@ -150,7 +167,9 @@ fn reply_to(stanza: &Value, reply: Option<Value>) -> Result<String, String> {
     let Some(Value::Object(given)) = reply else { return Err("it is no object".into()) };
     let mut out = Map::new();
     out.insert("kind".into(), stanza.get("kind").cloned().unwrap_or(json!("iq")));
-    out.insert("type".into(), json!("result"));
+    if out["kind"] == "iq" {
+        out.insert("type".into(), json!("result"));
+    }
     for (name, from) in [("from", "to"), ("to", "from"), ("id", "id")] {
         if let Some(value) = stanza.get(from) {
             out.insert(name.into(), value.clone());

@@ -8,8 +8,8 @@
 //! Leaves out: HTTP, threads, time limits (the host); batches and judgement that rows cannot say (`modules`).
 
 pub mod answer;
-pub mod docs;
 pub mod explain;
+mod place;
 pub mod registry;
 pub mod row;
 pub mod template;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::template::{self, Filter};
+use super::place;
+use super::template::{self, Filter, Kind};
 use crate::stanza::Stanza;
 
 /// A module: what `module.json` holds.
@@ -110,6 +111,9 @@ pub struct Condition {
     /// It is there, or not.
     #[serde(default)]
     pub there: Option<bool>,
+    /// It is there and of this type.
+    #[serde(default, rename = "type")]
+    pub kind: Option<Kind>,
     /// It is the same as what is found there, through the same filter.
     #[serde(default)]
     pub same: Option<Same>,
@@ -169,8 +173,11 @@ pub enum Then {
     Done,
     /// The sender gets this error.
     Error {
-        /// Defined condition.
-        condition: String,
+        /// Defined condition: a word or a template.
+        condition: Value,
+        /// Error type: a template. Absent: the one that belongs to the condition.
+        #[serde(default, rename = "type")]
+        kind: Option<Value>,
         /// Text: a template. Absent: the problem's own words.
         #[serde(default)]
         text: Option<Value>,
@@ -187,12 +194,24 @@ impl Module {
     pub fn read(text: &str) -> Result<Module, String> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let module: Module = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
-            let path = e.path().to_string();
-            format!("at {}: {}", if path == "." { "the beginning".to_owned() } else { path }, e.into_inner())
+            let key = e.path().to_string();
+            match key.as_str() {
+                "." | "?" => e.into_inner().to_string(),
+                key => format!("at {key}: {}", e.into_inner()),
+            }
         })?;
         reader.end().map_err(|e| e.to_string())?;
-        for row in &module.rows {
-            row.check(&module.name).map_err(|why| format!("row {}: {why}", row.name))?;
+        for (number, row) in module.rows.iter().enumerate() {
+            let twice = module.rows[..number].iter().any(|other| other.name == row.name);
+            let checked = match twice {
+                true => Err((".name".into(), "there is a row of this name already".into())),
+                false => row.check(&module.name),
+            };
+            checked.map_err(|(key, why)| {
+                let key = format!("rows[{number}]{key}");
+                let (line, column) = place::of(text, &key);
+                format!("at {key} (row {}): {why} at line {line} column {column}", row.name)
+            })?;
         }
         Ok(module)
     }
@@ -216,73 +235,115 @@ impl Row {
     }
 
     /// What a serde schema cannot say.
-    fn check(&self, module: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The key below the row, and what is wrong with it.
+    fn check(&self, module: &str) -> Result<(), (String, String)> {
+        let wrong = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
         if self.name.strip_prefix(module).and_then(|rest| rest.strip_prefix('.')).is_none_or(str::is_empty) {
-            return Err(format!("its name must begin with {module}."));
+            return wrong(".name", &format!("it must begin with {module}."));
         }
         if !matches!(self.on.kind.as_str(), "message" | "presence" | "iq") {
-            return Err(format!("on.kind is {}, expected message, presence or iq", self.on.kind));
+            let why = format!("{} is no stanza, expected message, presence or iq", self.on.kind);
+            return wrong(".on.kind", &why);
         }
         if self.on.kind == "iq" && self.on.namespace.is_none() {
-            return Err("on.namespace is missing: a row about an IQ names the namespace of its child".into());
+            return wrong(".on", "namespace is missing: a row about an IQ names the namespace of its child");
         }
         if self.on.types.is_empty() {
-            return Err("on.types is empty".into());
+            return wrong(".on.types", "it is empty");
         }
         if self.does == Does::Claim && self.on.source == Source::Event {
-            return Err("an event has happened already; it can be observed, not claimed".into());
+            return wrong(".does", "an event has happened already; it can be observed, not claimed");
         }
-        if self.request.is_none() && (self.answers.is_empty() || self.does == Does::Observe) {
-            return Err("without a request it needs an answer to give".into());
+        if self.request.is_none() && self.does == Does::Observe {
+            return wrong("", "a row that observes needs a request");
         }
-        let conditions = self.on.when.iter().chain(self.answers.iter().flat_map(|a| &a.when));
-        for condition in conditions {
-            let Condition { at, is, not, there, same, .. } = condition;
-            if is.is_none() && not.is_none() && there.is_none() && same.is_none() {
-                return Err(format!("the condition on {at} says neither is, not, there nor same"));
-            }
+        if self.answers.is_empty() {
+            return wrong("", "it has no answers");
         }
+        conditions(&self.on.when, ".on.when", false)?;
         if let Some(request) = &self.request {
-            if !matches!(request.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
-                return Err(format!(
-                    "request.method {} is none of GET, POST, PUT, PATCH, DELETE",
-                    request.method
-                ));
-            }
-            template::check_path(&request.path).map_err(|why| format!("request.path: {why}"))?;
-            for (name, value) in &request.query {
-                template::check(value).map_err(|why| format!("request.query.{name}: {why}"))?;
-            }
-            if let Some(body) = &request.body {
-                template::check(body).map_err(|why| format!("request.body: {why}"))?;
-            }
+            request.check()?;
         }
         for (number, rule) in self.answers.iter().enumerate() {
-            let wrong = |why: String| format!("answers[{number}]: {why}");
-            if let Some(status) = &rule.status {
-                let digits = status.len() == 3 && status.as_bytes()[0].is_ascii_digit();
-                if !digits || !(status.ends_with("xx") || status.bytes().all(|b| b.is_ascii_digit())) {
-                    return Err(wrong(format!("status {status} is neither like 200 nor like 2xx")));
-                }
-            }
-            match &rule.then {
-                Then::Reply(value) => template::check(value).map_err(wrong)?,
-                Then::Error { condition, text } => {
-                    if crate::stanza::errors::kind_of(condition).is_none() {
-                        return Err(wrong(format!("{condition} is no defined condition (RFC 6120 8.3.3)")));
-                    }
-                    if let Some(text) = text {
-                        template::check(text).map_err(wrong)?;
-                    }
-                }
-                Then::Native | Then::Done => {}
-            }
+            rule.check(&format!(".answers[{number}]"))?;
         }
         Ok(())
     }
 }
 
+fn conditions(list: &[Condition], key: &str, answer: bool) -> Result<(), (String, String)> {
+    // What is known where conditions are looked at: the stanza, and later the answer.
+    let usable = |at: &str| match template::pointer(at)? {
+        at if at.starts_with('/') || (answer && at.starts_with("answer:")) => Ok(()),
+        "" => Ok(()),
+        at => Err(format!("a condition here cannot look at {at}")),
+    };
+    for (number, condition) in list.iter().enumerate() {
+        let Condition { at, is, not, there, kind, same, .. } = condition;
+        let key = format!("{key}[{number}]");
+        usable(at).map_err(|why| (format!("{key}.at"), why))?;
+        if let Some(same) = same {
+            usable(&same.at).map_err(|why| (format!("{key}.same.at"), why))?;
+        }
+        if is.is_none() && not.is_none() && there.is_none() && kind.is_none() && same.is_none() {
+            return Err((key, "it says neither is, not, there, type nor same".into()));
+        }
+    }
+    Ok(())
+}
+
+impl Request {
+    fn check(&self) -> Result<(), (String, String)> {
+        if !matches!(self.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+            let why = format!("{} is none of GET, POST, PUT, PATCH, DELETE", self.method);
+            return Err((".request.method".into(), why));
+        }
+        let at = |key: String| move |why: String| (key, why);
+        template::check_path(&self.path).map_err(at(".request.path".into()))?;
+        for (name, value) in &self.query {
+            template::check(value).map_err(at(format!(".request.query.{name}")))?;
+        }
+        self.body.as_ref().map_or(Ok(()), template::check).map_err(at(".request.body".into()))
+    }
+}
+
 impl Rule {
+    fn check(&self, key: &str) -> Result<(), (String, String)> {
+        if let Some(status) = &self.status {
+            let bytes = status.as_bytes();
+            let digits = bytes.len() == 3 && (b'1'..=b'5').contains(&bytes[0]);
+            if !digits || !(status.ends_with("xx") || bytes.iter().all(u8::is_ascii_digit)) {
+                let why = format!("{status} is neither like 200 nor like 2xx");
+                return Err((format!("{key}.status"), why));
+            }
+        }
+        conditions(&self.when, &format!("{key}.when"), true)?;
+        let at = |key: String| move |why: String| (key, why);
+        match &self.then {
+            Then::Reply(value) => template::check(value).map_err(at(format!("{key}.then.reply"))),
+            Then::Error { condition, kind, text } => {
+                let place = format!("{key}.then.error.condition");
+                match condition {
+                    Value::String(word) if crate::stanza::errors::kind_of(word).is_none() => {
+                        return Err((place, format!("{word} is no defined condition (RFC 6120 8.3.3)")));
+                    }
+                    Value::String(_) => {}
+                    template => template::check(template).map_err(at(place))?,
+                }
+                for (name, value) in [("type", kind), ("text", text)] {
+                    value
+                        .as_ref()
+                        .map_or(Ok(()), template::check)
+                        .map_err(at(format!("{key}.then.error.{name}")))?;
+                }
+                Ok(())
+            }
+            Then::Native | Then::Done => Ok(()),
+        }
+    }
+
     /// Whether it is about this status.
     #[must_use]
     pub fn covers(&self, status: Option<u16>) -> bool {
@@ -314,6 +375,7 @@ pub fn all(conditions: &[Condition], stanza: &Value, answer: &Value) -> bool {
         let scope = template::Scope { stanza, answer, own: None, item: None };
         let found = scope.look(&condition.at, condition.filter);
         condition.there.is_none_or(|there| found.is_some() == there)
+            && condition.kind.is_none_or(|kind| found.as_ref().is_some_and(|value| kind.covers(value)))
             && condition.is.as_ref().is_none_or(|is| found.as_ref() == Some(is))
             && condition.not.as_ref().is_none_or(|not| found.as_ref() != Some(not))
             && condition

@@ -3,11 +3,13 @@
 //! A pointer is a JSON pointer (RFC 6901) into the stanza; `answer:/…` looks into the platform's answer, `own:/…` into what the bridge knows ([`Own`]),
 //! `./…` into the item of the list that is being made. A segment `[key=value]` takes the first item of a list that has it.
 //!
-//! A template is JSON in which an object with a key that begins with `$` is a value: `{"$": pointer, "as": filter, "map": {…}, "or": default}`,
+//! A template is JSON in which an object with a key that begins with `$` is a value: `{"$": pointer, "as": filter, "map": {…}, "or": default, "must": type}`,
 //! `{"$text": "… {pointer|filter} …"}`, `{"$each": pointer, "to": template}`. What is absent is left out of the object around it.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use jid::NodePart;
 
 use crate::stanza::jid::Jid;
 
@@ -19,6 +21,8 @@ pub enum Filter {
     Bare,
     /// The local part.
     Node,
+    /// The local part that this text makes, normalised as Openfire normalises user names; absent when it makes none.
+    Name,
     /// The resource.
     Resource,
     /// Lower case.
@@ -28,6 +32,19 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// Its word in a row.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Filter::Bare => "bare",
+            Filter::Node => "node",
+            Filter::Name => "name",
+            Filter::Resource => "resource",
+            Filter::Lower => "lower",
+            Filter::Text => "text",
+        }
+    }
+
     fn named(name: &str) -> Option<Filter> {
         serde_json::from_value(Value::String(name.to_owned())).ok()
     }
@@ -43,10 +60,53 @@ impl Filter {
         Some(Value::String(match self {
             Filter::Bare => jid().filter(|j| j.node().is_some())?.to_bare().to_string(),
             Filter::Node => jid()?.node()?.to_string(),
+            Filter::Name => NodePart::new(&text).ok()?.to_string(),
             Filter::Resource => jid()?.resource()?.to_string(),
             Filter::Lower => text.to_lowercase(),
             Filter::Text => text,
         }))
+    }
+}
+
+/// What JSON knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Flag,
+    /// An array.
+    List,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    /// Its word in a row.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Number => "number",
+            Kind::Flag => "flag",
+            Kind::List => "list",
+            Kind::Object => "object",
+        }
+    }
+
+    /// Whether a value is of this type.
+    #[must_use]
+    pub fn covers(self, value: &Value) -> bool {
+        match self {
+            Kind::Text => value.is_string(),
+            Kind::Number => value.is_number(),
+            Kind::Flag => value.is_boolean(),
+            Kind::List => value.is_array(),
+            Kind::Object => value.is_object(),
+        }
     }
 }
 
@@ -61,7 +121,14 @@ pub struct Own {
     pub key: String,
     /// When the stanza was sent, XEP-0082.
     pub sent: String,
+    /// This start of the bridge.
+    pub epoch: String,
+    /// Number of the reading, for states.
+    pub seq: u64,
 }
+
+/// What `own:` pointers may name.
+const OWN: [&str; 6] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq"];
 
 impl Own {
     fn get(&self, pointer: &str) -> Option<Value> {
@@ -70,6 +137,8 @@ impl Own {
             "/node" => &self.node,
             "/key" => &self.key,
             "/sent" => &self.sent,
+            "/epoch" => &self.epoch,
+            "/seq" => return Some(self.seq.into()),
             _ => return None,
         };
         Some(Value::String(text.clone()))
@@ -138,7 +207,7 @@ impl Scope<'_> {
 
     fn special(&self, special: &Special<'_>) -> Result<Option<Value>, String> {
         match special {
-            Special::Value { pointer, filter, map, or } => {
+            Special::Value { pointer, filter, map, or, must } => {
                 let found = self.look(pointer, *filter);
                 let found = match (found, map) {
                     (Some(value), Some(map)) => {
@@ -147,6 +216,11 @@ impl Scope<'_> {
                     }
                     (found, _) => found,
                 };
+                if let Some(kind) = must
+                    && !found.as_ref().is_some_and(|value| kind.covers(value))
+                {
+                    return Err(format!("there is no {} at {pointer}", kind.as_str()));
+                }
                 match (found, or) {
                     // An empty text stands for nothing where there is something to stand in.
                     (Some(Value::String(text)), Some(or)) if text.is_empty() => self.fill(or),
@@ -157,7 +231,11 @@ impl Scope<'_> {
             }
             Special::Text(text) => self.text(text, |part| part.to_owned()).map(|t| Some(Value::String(t))),
             Special::Each { pointer, to } => {
-                let Some(Value::Array(items)) = self.look(pointer, None) else { return Ok(None) };
+                let items = match self.look(pointer, None) {
+                    None => return Ok(None),
+                    Some(Value::Array(items)) => items,
+                    Some(_) => return Err(format!("there is no list at {pointer}")),
+                };
                 let mut out = Vec::with_capacity(items.len());
                 for item in &items {
                     out.extend(Scope { item: Some(item), ..*self }.fill(to)?);
@@ -193,6 +271,7 @@ enum Special<'a> {
         filter: Option<Filter>,
         map: Option<&'a Map<String, Value>>,
         or: Option<&'a Value>,
+        must: Option<Kind>,
     },
     Text(&'a str),
     Each {
@@ -215,7 +294,7 @@ impl<'a> Special<'a> {
         };
         Ok(Some(match name.as_str() {
             "$" => {
-                only(&["$", "as", "map", "or"])?;
+                only(&["$", "as", "map", "or", "must"])?;
                 let filter = match object.get("as") {
                     None => None,
                     Some(_) => {
@@ -228,7 +307,13 @@ impl<'a> Special<'a> {
                     Some(Value::Object(map)) => Some(map),
                     Some(_) => return Err("map must be an object".into()),
                 };
-                Special::Value { pointer: pointer(text("$")?)?, filter, map, or: object.get("or") }
+                let must = match object.get("must") {
+                    None => None,
+                    Some(word) => Some(serde_json::from_value(word.clone()).map_err(|_| {
+                        format!("{word} is no type, expected text, number, flag, list or object")
+                    })?),
+                };
+                Special::Value { pointer: pointer(text("$")?)?, filter, map, or: object.get("or"), must }
             }
             "$text" => {
                 only(&["$text"])?;
@@ -268,11 +353,21 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
 }
 
 fn unknown_filter(name: &str) -> String {
-    format!("{name} is no filter, expected bare, node, resource, lower or text")
+    format!("{name} is no filter, expected bare, node, name, resource, lower or text")
 }
 
-fn pointer(text: &str) -> Result<&str, String> {
-    let inner = ["answer:", "own:", "."].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+/// Checks a pointer and gives it back.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn pointer(text: &str) -> Result<&str, String> {
+    if let Some(own) = text.strip_prefix("own:") {
+        return match OWN.contains(&own) {
+            true => Ok(text),
+            false => Err(format!("{text} is unknown, expected own: and one of {}", OWN.join(", "))),
+        };
+    }
+    let inner = ["answer:", "."].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
     if inner.is_empty() || inner.starts_with('/') {
         Ok(text)
     } else {
@@ -372,6 +467,8 @@ mod tests {
             (json!({"$text": "{/a"}), "{ without }"),
             (json!({"$each": "/a"}), "needs a `to`"),
             (json!({"x": {"$if": 1}}), "$if is unknown"),
+            (json!({"$": "own:/domian"}), "own:/domian is unknown"),
+            (json!({"$": "/a", "must": "string"}), "\"string\" is no type"),
         ];
         for (template, expected) in cases {
             let error = check(&template).expect_err("refused");

@@ -1,7 +1,9 @@
 //! Events: copies of stanzas as CloudEvents (mirror mode, and what was decided without the platform).
 
+use std::borrow::Cow;
+
 use crate::modules::chat::timestamp;
-use crate::stanza::{Limits, Stanza, json};
+use crate::stanza::{Limits, Stanza, jid, json};
 
 /// Why a copy is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,8 @@ pub fn event(node: &str, seq: u64, entry: &[u8], bodies: bool, out: &mut Vec<u8>
     let mut time = [0; 8];
     time.copy_from_slice(&head[1..]);
     let (from, to) = (stanza.from().unwrap_or_default(), stanza.to().unwrap_or_default());
-    let bare = |jid: &str| jid.split('/').next().unwrap_or_default().to_owned();
+    // What is no JID is named as it is written.
+    let bare = |text| jid::bare(text).unwrap_or(Cow::Borrowed(text));
     let head = serde_json::json!({
         "specversion": "1.0",
         "id": format!("{node}-{seq:016x}"),
@@ -80,6 +83,23 @@ mod tests {
             let event: im_api::event::Event = serde_json::from_slice(&out).expect("a CloudEvent");
             assert_eq!(event.id, "n-0000000000000007");
             assert_eq!(event.data.get().contains("canary"), bodies);
+        }
+    }
+
+    #[test]
+    fn the_subject_is_the_other_partys_bare_jid() {
+        for (to, subject) in [
+            ("romeo@example.org/a/b@c", "romeo@example.org"),
+            ("Romeo@Example.org", "romeo@example.org"),
+            ("example.org/x", "example.org"),
+            ("a@b@c/d", "a@b@c/d"),
+        ] {
+            let xml = format!("<message xmlns='jabber:client' from='a@b/c' to='{to}'/>");
+            let mut out = Vec::new();
+            assert!(event("n", 7, &entry(Reason::Mirror, 1, xml.as_bytes()), false, &mut out));
+            let event: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+            assert_eq!(event["subject"], subject);
+            assert_eq!(event["partitionkey"], format!("a@b>{subject}"));
         }
     }
 }

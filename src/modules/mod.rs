@@ -7,3 +7,22 @@ pub mod chat;
 pub mod events;
 pub mod state;
 pub mod user;
+
+use crate::config::ModuleConfig;
+use crate::mapping::Registry;
+use crate::mapping::explain::{self, Explanation};
+
+/// Explains a stanza ([`explain::explain`]) with what the code of a module knows beyond its rows.
+///
+/// # Errors
+/// Why it is no stanza.
+pub fn explain(
+    registry: &Registry,
+    xml: &str,
+    event: bool,
+    settings: impl Fn(&str) -> ModuleConfig,
+) -> Result<Explanation, String> {
+    explain::explain(registry, xml, event, settings, |row, stanza| {
+        (row.batch.as_deref() == Some("chat.decide")).then(|| chat::note(stanza))
+    })
+}

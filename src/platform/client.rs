@@ -101,11 +101,13 @@ pub struct Headers<'a> {
     pub origin: Option<&'a str>,
     /// How long the answer may take, instead of the usual limit (long polls).
     pub wait: Option<Duration>,
+    /// How long all of it may take, from the connection to the end of the answer.
+    pub limit: Option<Duration>,
 }
 
 impl Default for Headers<'_> {
     fn default() -> Self {
-        Headers { key: None, content_type: "application/json", origin: None, wait: None }
+        Headers { key: None, content_type: "application/json", origin: None, wait: None, limit: None }
     }
 }
 
@@ -282,9 +284,10 @@ impl Client {
             .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
         let request = connected.agent.configure_request(request);
         let request = match headers.wait {
-            Some(wait) => request.timeout_recv_response(Some(wait)).build(),
-            None => request.build(),
+            Some(wait) => request.timeout_recv_response(Some(wait)),
+            None => request,
         };
+        let request = request.timeout_global(headers.limit).build();
         let mut response = connected.agent.run(request).map_err(transport)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();

@@ -43,12 +43,6 @@ pub(super) fn illegal(text: &str) -> Option<char> {
     }
 }
 
-/// Whether a text holds nothing that must be looked at: no control (white space other than blanks included), no `>`, nothing that may be U+FFFE.
-#[inline(never)]
-pub(super) fn is_plain(text: &str) -> bool {
-    Odd { bytes: [b'>', 0xEF], controls: true }.find(text.as_bytes()) == text.len()
-}
-
 /// A set of bytes to look for: a few of them, and perhaps all below a blank.
 pub(super) struct Odd<const N: usize> {
     pub bytes: [u8; N],

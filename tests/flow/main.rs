@@ -2,7 +2,9 @@
 //! "logged in" and carries out effects. What only Openfire can show is in tests/openfire.
 
 mod remote;
+mod rows;
 mod shim;
+mod state;
 
 use std::time::Duration;
 

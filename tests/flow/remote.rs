@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloudbridge::ffi::frame::{Reader, ask};
+use serde_json::Value;
 
 use crate::shim::{Server, message, platform_binary};
 
-const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
+pub const INTEGRATOR: &str = "another-token-that-is-long-enough-0123456789";
+pub const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
 
-/// A standalone platform on loopback.
-struct Platform {
+/// A standalone platform on loopback. Beside the bridge an integrator may call it.
+pub struct Platform {
     folder: tempfile::TempDir,
-    port: u16,
-    child: Child,
+    pub port: u16,
+    pub child: Child,
 }
 
 impl Drop for Platform {
@@ -27,15 +29,17 @@ impl Drop for Platform {
 }
 
 impl Platform {
-    fn start(tls: bool) -> Platform {
+    pub fn start(tls: bool) -> Platform {
         let folder = tempfile::tempdir().expect("scratch");
         let file = |name: &str| folder.path().join(name);
         std::fs::write(file("token"), TOKEN).expect("token");
+        std::fs::write(file("integrator"), INTEGRATOR).expect("token");
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("address").port();
         let mut config = format!(
-            "listen = \"127.0.0.1:{port}\"\ndata = {:?}\n[[credentials]]\nname = \"openfire\"\nscope = \"bridge\"\ntoken_file = {:?}\n",
+            "listen = \"127.0.0.1:{port}\"\ndata = {:?}\n[[credentials]]\nname = \"openfire\"\nscope = \"bridge\"\ntoken_file = {:?}\n[[credentials]]\nname = \"shop\"\nscope = \"integrator\"\ntoken_file = {:?}\n",
             file("data"),
             file("token"),
+            file("integrator"),
         );
         if tls {
             let mut ca = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
@@ -60,6 +64,27 @@ impl Platform {
             .spawn()
             .expect("platform");
         Platform { folder, port, child }
+    }
+
+    /// Base URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Somebody else's program calls an interface: status and body.
+    pub fn by_integrator(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .header("authorization", format!("Bearer {INTEGRATOR}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", uuid::Uuid::new_v4().to_string())
+            .body(body.map(|b| b.to_string()).unwrap_or_default())
+            .expect("a request");
+        let mut response = agent.run(request).expect("an answer");
+        let text = response.body_mut().read_to_string().expect("text");
+        (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     fn file(&self, name: &str) -> String {

@@ -36,11 +36,29 @@ pub fn platform_binary() -> PathBuf {
 
 #[derive(Default)]
 struct World {
-    /// Full JID to (available here, what it received).
-    sessions: BTreeMap<String, bool>,
+    /// Full JID to its state.
+    sessions: BTreeMap<String, Session>,
     inbox: HashMap<String, Vec<String>>,
     held: HashMap<u64, String>,
     outcomes: Vec<(String, &'static str)>,
+    /// Presence that was broadcast: full JID, show and status.
+    shown: Vec<(String, String)>,
+    /// Held presence: token to full JID, the number it was seen under, its state.
+    presences: HashMap<u64, (String, u64, Session)>,
+    /// What APPLY did: verb and arguments.
+    applied: Vec<(String, Vec<String>)>,
+    /// What the verbs that read give.
+    lists: HashMap<String, String>,
+}
+
+/// The state of an available session.
+#[derive(Default, Clone)]
+struct Session {
+    priority: i32,
+    show: String,
+    status: String,
+    /// Presences seen of it; a held one is released only if it is the last.
+    seen: u64,
 }
 
 struct Shared {
@@ -110,6 +128,23 @@ impl Server {
         self.shared.world.lock().expect("world").held.clear();
     }
 
+    /// No file of ours holds this text.
+    pub fn assert_nowhere(&self, text: &str) {
+        let mut folders = vec![self.home.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("folder") {
+                let path = entry.expect("entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).unwrap_or_default();
+                    let found = bytes.windows(text.len()).any(|w| w == text.as_bytes());
+                    assert!(!found, "{text} stands in {}", path.display());
+                }
+            }
+        }
+    }
+
     fn host(&self) -> &Host {
         self.host.as_ref().expect("running")
     }
@@ -128,14 +163,106 @@ impl Server {
         taken
     }
 
+    /// An IQ for a stood-in handler, a presence, or something that happened. True when it was taken.
+    pub fn offer(&self, xml: &str, flags: i32) -> bool {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.shared.world.lock().expect("world").held.insert(token, xml.to_owned());
+        let token = if flags & 1 == 1 { token } else { 0 };
+        self.host().offer(token, Flags(flags), xml.as_bytes())
+    }
+
+    /// What APPLY did, as soon as `count` things were done.
+    pub fn applied(&self, count: usize) -> Vec<(String, Vec<String>)> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        while world.applied.len() < count && Instant::now() < deadline {
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
+        world.applied.clone()
+    }
+
+    /// What a verb that reads gives from now on.
+    pub fn lists(&self, verb: &str, detail: &str) {
+        self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
+    }
+
+    /// What became of the stanza with this id, as soon as something did.
+    pub fn outcome(&self, wanted: &str) -> &'static str {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.shared.world.lock().expect("world");
+        loop {
+            if let Some((_, outcome)) = world.outcomes.iter().find(|(id, _)| id == wanted) {
+                return outcome;
+            }
+            assert!(Instant::now() < deadline, "nothing became of {wanted}");
+            world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
+        }
+    }
+
     pub fn log_in(&self, jid: &str, priority: i32) {
-        self.shared.world.lock().expect("world").sessions.insert(jid.to_owned(), true);
-        self.tell(jid, true, priority);
+        self.shared
+            .world
+            .lock()
+            .expect("world")
+            .sessions
+            .insert(jid.to_owned(), Session { priority, ..Session::default() });
+        self.tell(jid);
     }
 
     pub fn log_out(&self, jid: &str) {
         self.lose(jid);
-        self.tell(jid, false, 0);
+        self.tell(jid);
+    }
+
+    /// A session sends presence. True when it was taken; otherwise it is broadcast at once.
+    pub fn show(&self, jid: &str, show: &str, status: &str) -> bool {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let priority = {
+            let mut world = self.shared.world.lock().expect("world");
+            let session = world.sessions.get_mut(jid).expect("logged in");
+            session.seen += 1;
+            let new = Session { show: show.into(), status: status.into(), ..session.clone() };
+            let (priority, seen) = (new.priority, new.seen);
+            world.presences.insert(token, (jid.to_owned(), seen, new));
+            priority
+        };
+        let show = if show.is_empty() { String::new() } else { format!("<show>{show}</show>") };
+        let xml = format!(
+            "<presence xmlns=\"jabber:client\" from=\"{jid}\">{show}<status>{status}</status><priority>{priority}</priority></presence>"
+        );
+        // The filter says whether the shim looks at presence at all, and whether it may be held.
+        let mode = self.presence_mode();
+        let flags = Flags(i32::from(mode == 4));
+        let taken = mode > 0 && self.host().offer(token, flags, xml.as_bytes());
+        if !taken {
+            self.shared.world.lock().expect("world").broadcast(token, true);
+            self.tell(jid);
+        }
+        taken
+    }
+
+    fn presence_mode(&self) -> i32 {
+        let frame = self.host().describe("filter").expect("filter");
+        let mut r = Reader::new(&frame);
+        r.u8().expect("opcode");
+        let rows = r.list(|r| {
+            let kind = r.str()?.to_owned();
+            let (types, namespace) = (r.str()?.to_owned(), r.str()?.to_owned());
+            let (mode, _remote) = (r.int()?, r.bool()?);
+            Ok((kind == "presence" && types == "available" && namespace == "*").then_some(mode))
+        });
+        rows.expect("rows").into_iter().flatten().next().unwrap_or(0)
+    }
+
+    /// Presence that a session's contacts have seen: show and status.
+    pub fn shown(&self, jid: &str) -> Vec<String> {
+        let world = self.shared.world.lock().expect("world");
+        world.shown.iter().filter(|(of, _)| of == jid).map(|(_, what)| what.clone()).collect()
+    }
+
+    /// Held presences that nobody has decided.
+    pub fn tokens_left(&self) -> usize {
+        self.shared.world.lock().expect("world").presences.len()
     }
 
     /// The session ends and nobody is told (yet).
@@ -143,17 +270,8 @@ impl Server {
         self.shared.world.lock().expect("world").sessions.remove(jid);
     }
 
-    fn tell(&self, jid: &str, open: bool, priority: i32) {
-        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst);
-        let frame = Writer::new(notice::SESSION)
-            .long(seq)
-            .str(jid)
-            .bool(open)
-            .bool(open)
-            .int(priority)
-            .str("")
-            .str("");
-        self.host().notify(&frame.finish()).expect("notice");
+    fn tell(&self, jid: &str) {
+        tell(self.host(), &self.shared, jid);
     }
 
     pub fn set(&self, key: &str, value: &str) {
@@ -258,7 +376,35 @@ fn id(xml: &str) -> String {
     Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza").id().unwrap_or_default().to_owned()
 }
 
+/// A session notice: the sequence is taken before the state is read.
+fn tell(host: &Host, shared: &Shared, jid: &str) {
+    let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
+    let session = shared.world.lock().expect("world").sessions.get(jid).cloned();
+    let open = session.is_some();
+    let w = Writer::new(notice::SESSION).long(seq).str(jid).bool(open).bool(open);
+    host.notify(&session.unwrap_or_default().write(w).finish()).expect("notice");
+}
+
+impl Session {
+    fn write(&self, w: Writer) -> Writer {
+        w.int(self.priority).str(&self.show).str(&self.status)
+    }
+}
+
 impl World {
+    /// Routes a presence, unless its session is gone or something newer of it was seen (`force`: whatever was seen). True when it was routed.
+    fn broadcast(&mut self, token: u64, force: bool) -> Option<String> {
+        let (jid, seen, new) = self.presences.remove(&token)?;
+        let session = self.sessions.get_mut(&jid)?;
+        if session.seen != seen && !force {
+            return None;
+        }
+        *session = Session { seen: session.seen, ..new };
+        let what = format!("{} {}", session.show, session.status);
+        self.shown.push((jid.clone(), what));
+        Some(jid)
+    }
+
     fn recipient(&self, xml: &str) -> Option<String> {
         let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza");
         let bare = stanza.to().unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
@@ -272,7 +418,7 @@ impl World {
     }
 
     /// Carries out an effect; gives its outcome (docs/boundary.md).
-    fn perform(&mut self, op: u8, r: &mut Reader<'_>) -> i32 {
+    fn perform(&mut self, op: u8, r: &mut Reader<'_>, detail: &mut String) -> i32 {
         let held = |world: &World, r: &mut Reader<'_>| {
             let token = r.long().expect("token");
             (token, world.held.get(&token).cloned())
@@ -285,6 +431,11 @@ impl World {
                     (0, Some(r.str().expect("xml").to_owned()))
                 };
                 let Some(xml) = xml else { return 5 };
+                if !xml.starts_with("<message") {
+                    self.held.remove(&token);
+                    self.outcomes.push((id(&xml), "native"));
+                    return 0;
+                }
                 if !r.bool().expect("force") && self.recipient(&xml).is_none() {
                     return 1;
                 }
@@ -312,6 +463,23 @@ impl World {
                 self.inbox.entry(jid).or_default().push(r.str().expect("xml").to_owned());
                 0
             }
+            effect::REPLACE => {
+                let (token, xml) = held(self, r);
+                let Some(xml) = xml else { return 5 };
+                self.held.remove(&token);
+                self.outcomes.push((id(&xml), "answered"));
+                self.inbox.entry("answers".into()).or_default().push(r.str().expect("xml").to_owned());
+                0
+            }
+            effect::APPLY => {
+                let verb = r.str().expect("verb").to_owned();
+                let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
+                // The list of users has one page.
+                let more = verb == "read.users" && !arguments[0].is_empty();
+                *detail = self.lists.get(&verb).filter(|_| !more).cloned().unwrap_or_default();
+                self.applied.push((verb, arguments));
+                0
+            }
             other => panic!("effect {other}"),
         }
     }
@@ -330,22 +498,46 @@ fn pump(host: &Host, shared: &Shared) {
             continue;
         }
         let number = r.long().expect("effect");
+        let mut detail = String::new();
         let outcome = if op == effect::SNAPSHOT {
             let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
-            let sessions: Vec<String> =
-                shared.world.lock().expect("world").sessions.keys().cloned().collect();
+            let sessions = shared.world.lock().expect("world").sessions.clone();
             let mut w =
                 Writer::new(notice::SESSIONS).long(seq).int(i32::try_from(sessions.len()).expect("few"));
-            for jid in &sessions {
-                w = w.str(jid).bool(true).int(0).str("").str("");
+            for (jid, session) in &sessions {
+                w = session.write(w.str(jid).bool(true));
             }
             host.notify(&w.finish()).expect("sessions");
             0
+        } else if let Some(outcome) = presence(host, shared, op, &frame) {
+            outcome
         } else {
-            shared.world.lock().expect("world").perform(op, &mut r)
+            shared.world.lock().expect("world").perform(op, &mut r, &mut detail)
         };
         shared.changed.notify_all();
-        let done = Writer::new(notice::DONE).long(number).int(outcome).str("").finish();
+        let done = Writer::new(notice::DONE).long(number).int(outcome).str(&detail).finish();
         host.notify(&done).expect("done");
     }
+}
+
+/// Carries out an effect if it is about a held presence.
+fn presence(host: &Host, shared: &Shared, op: u8, frame: &[u8]) -> Option<i32> {
+    if !matches!(op, effect::RELEASE | effect::REFUSE) {
+        return None;
+    }
+    let mut r = Reader::new(frame);
+    r.u8().and_then(|_| r.long()).expect("effect");
+    let token = r.long().expect("token");
+    let mut world = shared.world.lock().expect("world");
+    if !world.presences.contains_key(&token) {
+        return None;
+    }
+    if op == effect::REFUSE {
+        world.presences.remove(&token);
+        return Some(0);
+    }
+    let Some(jid) = world.broadcast(token, false) else { return Some(1) };
+    drop(world);
+    tell(host, shared, &jid);
+    Some(0)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::project::{Doing, Failure, Output, Project, execute};
-use crate::tools::{Jdk, gradle};
+use crate::tools::{Jdk, gradle, npm};
 
 /// The plugin jar, built from the release build of the host and the platform.
 pub fn jar(project: &Project, jdk: &Jdk, output: Output<'_>) -> Result<PathBuf, Failure> {
@@ -21,9 +21,19 @@ pub fn jar_and_shim_tests(project: &Project, jdk: &Jdk, output: Output<'_>) -> R
 
 /// The host and the platform, as they are shipped.
 pub fn natives(project: &Project, output: Output<'_>) -> Result<(), Failure> {
+    npm(project)?;
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--package", "cloudbridge", "--package", "im-platform"]);
     execute(cargo, output)
+}
+
+/// The platform alone, as it is shipped.
+pub fn platform(project: &Project, output: Output<'_>) -> Result<PathBuf, Failure> {
+    npm(project)?;
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--package", "im-platform"]);
+    execute(cargo, output)?;
+    Ok(platform_binary(project))
 }
 
 /// The platform's server as it is shipped, for tests that put something between it and the bridge.

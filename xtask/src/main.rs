@@ -6,11 +6,13 @@
 
 mod bench;
 mod builds;
+mod console;
 mod dist;
 mod docs;
 mod linkcheck;
 mod notices;
 mod openfire;
+mod platform;
 mod project;
 mod run;
 mod test;
@@ -31,8 +33,8 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "run",
-        arguments: "[--openfire DIR]",
-        about: "starts a real Openfire with the plugin and the embedded platform, or installs the plugin into DIR",
+        arguments: "[--platform-only | --openfire DIR]",
+        about: "starts a real Openfire with the plugin and the embedded platform, or the platform alone, or installs the plugin into DIR",
         run: run::run,
     },
     Command {
@@ -43,7 +45,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|openfire [FILTER]]",
+        arguments: "[rust|java|link|console|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },
@@ -64,6 +66,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         about: "writes THIRD-PARTY.md after a change of dependencies",
         run: notices::run,
+    },
+    Command {
+        name: "tools",
+        arguments: "",
+        about: "installs what the build needs beside Rust and a JDK, where apt-get can",
+        run: |project, _| tools::npm(project),
     },
     Command { name: "docs", arguments: "", about: "builds the API documentation", run: docs::run },
 ];

@@ -4,12 +4,15 @@
 //! the compiler), the licence texts from the crates' own sources. Where a crate offers a choice, it is taken under the first licence
 //! of `PREFERRED`; a licence that is not in that table stops the command, for a person to decide. A test fails when the file is stale.
 //!
+//! The console's pages hold packages of npm: the direct dependencies of its `package.json`, whose texts come from the packages as `npm ci` gets them.
+//!
 //! Left out on purpose: what only tests and tools use, and Java libraries, of which the jar has none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -31,6 +34,9 @@ const PREFERRED: &[(&str, &str)] = &[
     ("MPL-2.0", "Mozilla Public License"),
 ];
 
+/// What packages of npm may have besides: no crate has it, so `deny.toml` does not name it.
+const NPM: &[(&str, &str)] = &[("BSD-2-Clause", "Redistribution and use in source and binary forms")];
+
 const HEAD: &str = "# Third-party notices
 
 Cloud Bridge is licensed under the Apache License 2.0 (see `LICENSE`). The plugin's jar holds two programs that are linked from the
@@ -43,6 +49,8 @@ crates.io under its name and version, unchanged.
 
 Beyond the crates:
 
+- The **platform's console** holds the packages of npm in the second table. The land that its map shows is Natural Earth's
+  (<https://www.naturalearthdata.com/>), in the public domain, as `world-atlas` packs it.
 - The **Rust standard library** is linked into both: MIT or Apache-2.0, taken under Apache-2.0 (<https://github.com/rust-lang/rust>).
 - **SQLite** is in the platform, through `libsqlite3-sys`. Its authors have dedicated it to the public domain (<https://sqlite.org/copyright.html>).
 ";
@@ -90,9 +98,14 @@ fn written(project: &Project) -> Result<String, Failure> {
     for Notice { name, version, offered, taken, .. } in &notices {
         let _ = writeln!(text, "| {name} | {version} | {offered} | {} |", taken.join(" and "));
     }
+    text.push_str("\n## Packages of npm\n\n| package | version | licence |\n|---|---|---|\n");
+    let packages = npm_notices(project)?;
+    for Notice { name, version, offered, .. } in &packages {
+        let _ = writeln!(text, "| {name} | {version} | {offered} |");
+    }
     text.push_str("\n## Texts\n");
     let mut texts: Vec<(&str, Vec<String>)> = Vec::new();
-    for notice in &notices {
+    for notice in notices.iter().chain(&packages) {
         for one in &notice.texts {
             let label = format!("{} {}", notice.name, notice.version);
             match texts.iter_mut().find(|(known, _)| squeezed(known) == squeezed(one)) {
@@ -171,6 +184,47 @@ fn licence_files(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     Ok(files)
 }
 
+/// What the console takes from npm: each direct dependency with its licence.
+fn npm_notices(project: &Project) -> Result<Vec<Notice>, Failure> {
+    let source = project.root.join("crates/im-platform/console");
+    let home = project.target.join("notices");
+    fs::create_dir_all(&home).doing(format!("making {}", home.display()))?;
+    let mut same = home.join("node_modules").is_dir();
+    for name in ["package.json", "package-lock.json"] {
+        let wanted = fs::read(source.join(name)).doing(format!("reading {name}"))?;
+        same = same && fs::read(home.join(name)).is_ok_and(|kept| kept == wanted);
+        fs::write(home.join(name), wanted).doing(format!("writing {name}"))?;
+    }
+    if !same {
+        let mut npm = Command::new("npm");
+        npm.current_dir(&home).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        output(npm)?;
+    }
+    let manifest = read_json(&home.join("package.json"))?;
+    let names = manifest["dependencies"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    names.map(|name| npm_notice(&home.join("node_modules").join(&name), &name).doing(&name)).collect()
+}
+
+fn npm_notice(folder: &Path, name: &str) -> Result<Notice, Failure> {
+    let package = read_json(&folder.join("package.json"))?;
+    let licence = package["license"].as_str().unwrap_or_default();
+    let Some((known, words)) = NPM.iter().chain(PREFERRED).find(|(id, _)| *id == licence) else {
+        return Err(Failure::new(format!("nobody has decided about {licence:?}")));
+    };
+    let texts: Vec<String> =
+        licence_files(folder)?.into_values().filter(|t| squeezed(t).contains(words)).collect();
+    if texts.is_empty() {
+        return Err(Failure::new(format!("its package has no text of {licence}: a person must look")));
+    }
+    let version = package["version"].as_str().unwrap_or_default().to_owned();
+    Ok(Notice { name: name.into(), version, offered: (*known).into(), taken: vec![known], texts })
+}
+
+fn read_json(file: &Path) -> Result<Value, Failure> {
+    let text = fs::read_to_string(file).doing(format!("reading {}", file.display()))?;
+    serde_json::from_str(&text).doing(format!("reading {}", file.display()))
+}
+
 /// Names and versions of what is linked.
 fn linked(project: &Project) -> Result<BTreeSet<(String, String)>, Failure> {
     let mut cargo = project.cargo();
@@ -199,8 +253,8 @@ fn packages(project: &Project) -> Result<BTreeMap<(String, String), Value>, Fail
     Ok(packages.into_iter().map(|one| ((text(&one, "name"), text(&one, "version")), one)).collect())
 }
 
-fn output(mut command: std::process::Command) -> Result<String, Failure> {
-    let done = command.output().doing("starting cargo")?;
+fn output(mut command: Command) -> Result<String, Failure> {
+    let done = command.output().doing("starting cargo or npm")?;
     if !done.status.success() {
         return Err(Failure::new(String::from_utf8_lossy(&done.stderr).into_owned()));
     }

@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use crate::builds;
 use crate::openfire::{Launch, Server};
+use crate::platform;
 use crate::project::{Doing, Failure, Output, Project};
 use crate::tools::Jdk;
 
@@ -20,20 +21,16 @@ const PAGE: &str = "/plugins/cloudbridge/cloudbridge-settings.jsp";
 pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     match arguments {
         [] => start(project),
+        [option] if option == "--platform-only" => platform::run(project, &signals()?),
         [option, directory] if option == "--openfire" => install(project, Path::new(directory)),
-        _ => Err(Failure::new("usage: cargo xtask run [--openfire DIR]")),
+        _ => Err(Failure::new("usage: cargo xtask run [--platform-only | --openfire DIR]")),
     }
 }
 
-fn start(project: &Project) -> Result<(), Failure> {
-    // From here on a signal is an event, not an end.
+/// From here on a signal is an event, not an end.
+fn signals() -> Result<mpsc::Receiver<()>, Failure> {
     let (stop, stopped) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).doing("listening for Ctrl-C")?;
-    let jdk = Jdk::for_builds()?;
-    println!("Building (the first time takes some minutes)");
-    builds::natives(project, Output::Kept(&project.log("natives")?))?;
-    let jar = builds::jar(project, &jdk, Output::Kept(&project.log("dist")?))?;
-    builds::openfire(project, &jdk, Output::Kept(&project.log("fetch")?))?;
     std::thread::spawn(move || {
         for _ in &mut signals {
             if stop.send(()).is_err() {
@@ -41,6 +38,16 @@ fn start(project: &Project) -> Result<(), Failure> {
             }
         }
     });
+    Ok(stopped)
+}
+
+fn start(project: &Project) -> Result<(), Failure> {
+    let stopped = signals()?;
+    let jdk = Jdk::for_builds()?;
+    println!("Building (the first time takes some minutes)");
+    builds::natives(project, Output::Kept(&project.log("natives")?))?;
+    let jar = builds::jar(project, &jdk, Output::Kept(&project.log("dist")?))?;
+    builds::openfire(project, &jdk, Output::Kept(&project.log("fetch")?))?;
 
     let launch = Launch {
         home: project.target.join("run"),
@@ -54,7 +61,7 @@ fn start(project: &Project) -> Result<(), Failure> {
         options: &[],
     };
     let mut server = Server::start(project, &jdk, &launch)?;
-    println!("{}", what_to_do(&launch, server.xmpp_port, server.admin_port));
+    println!("{}", what_to_do(project, &launch, server.xmpp_port, server.admin_port));
     while stopped.recv_timeout(Duration::from_millis(250)) == Err(mpsc::RecvTimeoutError::Timeout) {
         if !server.alive() {
             return Err(Failure::new(format!(
@@ -68,7 +75,7 @@ fn start(project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-fn what_to_do(launch: &Launch, xmpp: u16, admin: u16) -> String {
+fn what_to_do(project: &Project, launch: &Launch, xmpp: u16, admin: u16) -> String {
     let accounts: Vec<String> = launch
         .users
         .iter()
@@ -80,6 +87,7 @@ fn what_to_do(launch: &Launch, xmpp: u16, admin: u16) -> String {
          XMPP server 127.0.0.1, port {xmpp}, STARTTLS; the certificate is self-signed, so tell the client to accept it\n\
          Settings and status   http://127.0.0.1:{admin}{PAGE}\n\
          The same as JSON      http://127.0.0.1:{admin}{PAGE}?json\n\
+         The platform's pages  {} console --data {}  (prints a link)\n\
          (this test server's console has no login page: whoever reaches the address is the administrator)\n\n\
          Try it: log in as juliet and as romeo with any two XMPP clients (in the account's advanced settings, set\n\
          server and port by hand) and write to each other. Log romeo out, write to him, log him in again: the message\n\
@@ -87,6 +95,8 @@ fn what_to_do(launch: &Launch, xmpp: u16, admin: u16) -> String {
          Logs: {}\n\n\
          Ctrl-C stops everything.",
         accounts.join("\n"),
+        builds::platform_binary(project).display(),
+        launch.home.join("cloudbridge/platform").display(),
         launch.home.join("logs/openfire.log").display(),
     )
 }

@@ -9,9 +9,10 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::builds;
+use crate::console;
 use crate::linkcheck;
 use crate::project::{Doing, Failure, Output, Project, execute};
-use crate::tools::Jdk;
+use crate::tools::{Jdk, npm};
 
 /// How many tests of a suite passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,17 +53,29 @@ fn line(suite: &Suite) -> String {
 }
 
 pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
-    let jdk = Jdk::for_builds()?;
+    npm(project)?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let suites = match words.as_slice() {
-        [] => everything(project, &jdk),
+        [] => everything(project, &Jdk::for_builds()?),
         ["rust"] => vec![suite("rust", || rust(project))],
-        ["java"] => vec![suite("natives", || natives(project)), suite("java", || java(project, &jdk))],
-        ["link"] => vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project))],
+        ["java"] => {
+            let jdk = Jdk::for_builds()?;
+            vec![suite("natives", || natives(project)), suite("java", || java(project, &jdk))]
+        }
+        ["link"] => {
+            let jdk = Jdk::for_builds()?;
+            vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project))]
+        }
+        ["console", filter @ ..] => vec![suite("console", || console(project, filter))],
         ["openfire", filter @ ..] => {
+            let jdk = Jdk::for_builds()?;
             vec![suite("jar", || jar(project, &jdk)), suite("openfire", || openfire(project, &jdk, filter))]
         }
-        _ => return Err(Failure::new("usage: cargo xtask test [rust|java|link|openfire [FILTER...]]")),
+        _ => {
+            return Err(Failure::new(
+                "usage: cargo xtask test [rust|java|link|console [FILTER...]|openfire [FILTER...]]",
+            ));
+        }
     };
     println!("\nSummary");
     suites.iter().for_each(|suite| println!("  {}", line(suite)));
@@ -81,6 +94,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
             suite("link", || link(project)),
         ];
         suites.insert(0, rust.join().unwrap_or_else(|_| suite("rust", || Err(Failure::new("it panicked")))));
+        suites.push(suite("console", || console(project, &[])));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
@@ -93,6 +107,12 @@ fn rust(project: &Project) -> Result<Count, Failure> {
     let outcome = execute(cargo, Output::Kept(&log));
     let count = count_rust(&fs::read_to_string(&log).doing(format!("reading {}", log.display()))?);
     if count.failed == 0 { outcome.map(|()| count) } else { Ok(count) }
+}
+
+/// The platform's console in a real browser.
+fn console(project: &Project, filter: &[&str]) -> Result<Count, Failure> {
+    let results = console::run(project, filter)?;
+    count_openfire(&results).ok_or_else(|| Failure::new("the suite ended early"))
 }
 
 /// A build is not a test: it counts only when it fails.

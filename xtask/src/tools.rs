@@ -1,4 +1,4 @@
-//! Finding the programs that are not Cargo's: a JDK, and Gradle. Each missing one gets one message that says what to do.
+//! Finding the programs that are not Cargo's: a JDK, Gradle, npm, a browser. Each missing one gets one message that says what to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use crate::project::{Failure, Output, Project, execute};
 const OLDEST: u32 = 11;
 /// Gradle 4.4.1 runs tests up to this one (newer JDKs have no SecurityManager any more).
 const NEWEST_FOR_OLD_GRADLE: u32 = 17;
+/// The oldest Node that the browser driver runs on.
+const OLDEST_NODE: u32 = 20;
 
 /// An installed JDK: one with a compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,24 +93,58 @@ fn on_path(program: &str) -> Option<PathBuf> {
 /// Gradle on the given JDK, installed first where that is a matter of one command.
 pub fn gradle(project: &Project, jdk: &Jdk) -> Result<Command, Failure> {
     if on_path("gradle").is_none() {
-        install_gradle(project)?;
+        install(project, "gradle", "Gradle (4.4.1 or newer)")?;
     }
     let mut command = Command::new("gradle");
     command.env("JAVA_HOME", &jdk.home).args(["--no-daemon", "--console=plain"]);
     Ok(command)
 }
 
-fn install_gradle(project: &Project) -> Result<(), Failure> {
+/// npm, installed first where that is a matter of one command. The platform's build script runs it by its name.
+pub fn npm(project: &Project) -> Result<(), Failure> {
+    if on_path("npm").is_none() {
+        install(project, "npm", "npm (the map of the platform's console comes from it)")?;
+    }
+    Ok(())
+}
+
+/// Node of the version that the browser driver asks for.
+pub fn node(project: &Project) -> Result<PathBuf, Failure> {
+    npm(project)?;
+    let found = on_path("node").or_else(|| on_path("nodejs"));
+    let found = found.ok_or_else(|| Failure::new("node is needed beside npm and not on the path"))?;
+    let said = Command::new(&found).arg("--version").output().map(|o| o.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    if parse_major(said.trim_start_matches('v')).is_none_or(|major| major < OLDEST_NODE) {
+        return Err(Failure::new(format!(
+            "{} is Node {said}; the console's suite needs Node {OLDEST_NODE} or newer (https://nodejs.org/)",
+            found.display()
+        )));
+    }
+    Ok(found)
+}
+
+/// Chromium, installed first where that is a matter of one command.
+pub fn chromium(project: &Project) -> Result<PathBuf, Failure> {
+    let find = || ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path);
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    install(project, "chromium", "Chromium (the console is tested in it)")?;
+    find().ok_or_else(|| Failure::new("Chromium was installed and is still not on the path"))
+}
+
+fn install(project: &Project, package: &str, what: &str) -> Result<(), Failure> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || on_path("apt-get").is_none() {
-        return Err(Failure::new(
-            "Gradle (4.4.1 or newer) is needed and not on the path. Install it, for example: \
-             apt-get install --no-install-recommends gradle",
-        ));
+        return Err(Failure::new(format!(
+            "{what} is needed and not on the path. Install it, for example: \
+             apt-get install --no-install-recommends {package}"
+        )));
     }
-    println!("Gradle is not installed: installing it with apt-get");
+    println!("{package} is not installed: installing it with apt-get");
     let log = project.log("apt-get")?;
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "gradle"][..]] {
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package][..]] {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         execute(command, Output::Kept(&log))?;

@@ -61,8 +61,8 @@ pub enum Verdict {
     Native,
     /// Deliver this one in its place.
     Replace {
-        /// The stanza as stanza JSON.
-        stanza: Box<RawValue>,
+        /// The stanza as stanza JSON. (A raw value cannot be read behind a tag: serde would refuse the whole answer.)
+        stanza: serde_json::Value,
     },
     /// Answer the sender with an error.
     Refuse {

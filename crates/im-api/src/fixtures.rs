@@ -3,6 +3,7 @@
 /// Name and JSON of each.
 pub const ALL: &[(&str, &str)] = &[
     ("chat", include_str!("../fixtures/chat.json")),
+    ("console", include_str!("../fixtures/console.json")),
     ("downlink", include_str!("../fixtures/downlink.json")),
     ("event", include_str!("../fixtures/event.json")),
     ("footprint", include_str!("../fixtures/footprint.json")),

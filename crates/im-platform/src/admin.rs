@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::clock::Clock;
+use crate::console::ticket::{self, Offer};
 use crate::media::Folder;
 use crate::serve::{ServeError, own};
 use crate::store::StoreError;
@@ -85,6 +86,39 @@ pub fn token(signing: bool) -> std::io::Result<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
     Ok(if signing { format!("whsec_{}", STANDARD.encode(bytes)) } else { URL_SAFE_NO_PAD.encode(bytes) })
+}
+
+/// Why there is no link to the console.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// Nobody serves it, or without a console.
+    #[error("no im-platform serves {} with a console: start it, or set console.enabled = true", .0.display())]
+    NotServed(PathBuf),
+    /// The folder cannot be read or written.
+    #[error("the data folder {} cannot be used", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A link that logs in at the console once, within [`ticket::LIFE`]. The ticket is behind `#`: a browser keeps that to itself.
+///
+/// # Errors
+/// [`ConsoleError`].
+pub fn console(data: &Path, offer: Offer) -> Result<String, ConsoleError> {
+    let folder = |source| ConsoleError::Folder { folder: data.into(), source };
+    let address = ticket::address(data).map_err(folder)?;
+    let address = address.ok_or_else(|| ConsoleError::NotServed(data.into()))?;
+    // Its lock tells a platform that was killed from one that runs.
+    if own(data).is_ok() {
+        return Err(ConsoleError::NotServed(data.into()));
+    }
+    let ticket = ticket::write(data, offer, Clock::System.now()).map_err(folder)?;
+    Ok(format!("{address}#login={ticket}"))
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub enum Scope {
     Bridge,
     /// Somebody's program: accounts, friends, groups, footprints, media, sending.
     Integrator,
-    /// A person who runs the platform: reads everything, message text included; removes.
+    /// A person who runs the platform: reads everything, message text included unless the credential says otherwise; removes.
     Operator,
-    /// Reads states, groups and metrics; no message text, no places.
+    /// Reads states, groups, metrics and the console's lists: who, when, how much; no message text, no places.
     ReadOnly,
 }
 
@@ -47,6 +47,20 @@ pub struct Caller {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// An operator may read what people wrote; means nothing for other scopes.
+    pub text: bool,
+}
+
+impl Caller {
+    /// Whether it may be shown what people wrote.
+    #[must_use]
+    pub fn reads_text(&self) -> bool {
+        match self.scope {
+            Scope::Bridge | Scope::Integrator => true,
+            Scope::Operator => self.text,
+            Scope::ReadOnly => false,
+        }
+    }
 }
 
 /// Why a request has no caller.
@@ -64,6 +78,9 @@ pub enum AuthError {
     /// It was used before.
     #[error("this signed request was sent before")]
     Replayed,
+    /// The console's session is over.
+    #[error("the session has ended; log in again")]
+    SessionOver,
 }
 
 /// Decides who a request comes from.

@@ -8,6 +8,7 @@ use toml::Table;
 
 use crate::auth::{AnyOf, Caller, Scope, Secret, SignedRequests, StaticTokens};
 use crate::clock::Clock;
+use crate::console;
 use crate::http::Limits;
 use crate::store::sqlite::{DAY, Settings};
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub rate: u32,
     /// Settings of the interfaces.
     pub limits: Limits,
+    /// The console's settings.
+    pub console: console::Settings,
     /// The store's settings.
     pub store: Settings,
 }
@@ -85,6 +88,8 @@ struct Raw {
     retention: RawRetention,
     #[serde(default)]
     media: RawMedia,
+    #[serde(default)]
+    console: RawConsole,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +107,14 @@ struct RawCredential {
     token_file: Option<PathBuf>,
     #[serde(default)]
     secret_files: Vec<PathBuf>,
+    message_text: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConsole {
+    enabled: Option<bool>,
+    session_seconds: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -199,6 +212,16 @@ impl Config {
                 .max_megabytes_per_user
                 .map_or(usual.media_per_user, |m| m.saturating_mul(1 << 20)),
         };
+        let usual = console::Settings::default();
+        let session = raw.console.session_seconds.map_or(usual.session, |s| i64::from(s) * 1_000);
+        if session == 0 {
+            return Err(wrong("console.session_seconds", "must be at least 1"));
+        }
+        let console = console::Settings {
+            enabled: raw.console.enabled.unwrap_or(usual.enabled),
+            session,
+            secure: raw.tls.is_some() || raw.behind_proxy,
+        };
         Ok(Self {
             listen: raw.listen,
             data: raw.data,
@@ -206,6 +229,7 @@ impl Config {
             credentials: credentials(raw.credentials)?,
             rate: raw.requests_per_second,
             limits,
+            console,
             store,
         })
     }
@@ -236,7 +260,11 @@ fn credentials(raw: Vec<RawCredential>) -> Result<AnyOf, ConfigError> {
     let (mut tokens, mut secrets) = (Vec::new(), Vec::new());
     for (i, credential) in raw.into_iter().enumerate() {
         let key = |field: &str| format!("credentials[{i}].{field}");
-        let caller = Caller { name: credential.name, scope: credential.scope };
+        if credential.message_text.is_some() && credential.scope != Scope::Operator {
+            return Err(wrong(&key("message_text"), "is a setting of the scope operator only"));
+        }
+        let text = credential.message_text.unwrap_or(true);
+        let caller = Caller { name: credential.name, scope: credential.scope, text };
         if credential.token_file.is_none() && credential.secret_files.is_empty() {
             return Err(wrong(&key("token_file"), "is needed, or secret_files"));
         }
@@ -287,16 +315,19 @@ mod tests {
         let config = check(|text| text, &[]).expect("valid");
         assert_eq!(format!("{:?}", config.store), format!("{:?}", Settings::default()));
         assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
+        assert_eq!(config.console, console::Settings::default());
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let cases: [(&str, &str, &str); 6] = [
+        let cases: [(&str, &str, &str); 8] = [
             ("127.0.0.1:7480", "0.0.0.0:7480", "listen: beyond loopback"),
             ("scope = \"bridge\"", "scope = \"root\"", "unknown variant `root`"),
             ("full_sync", "fullsync", "unknown field `fullsync`"),
             ("/token\"", "/no-token\"", "credentials[0].token_file"),
             ("/secret\"", "/token\"", "credentials[1].secret_files[0]"),
+            ("scope = \"bridge\"", "scope = \"bridge\"\nmessage_text = true", "credentials[0].message_text"),
+            ("session_seconds = 28800", "session_seconds = 0", "console.session_seconds"),
             ("requests_per_second = 0", "requests_per_second = -1", "invalid value"),
         ];
         for (from, to, expected) in cases {

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod http;
 pub mod jid;
 pub mod media;

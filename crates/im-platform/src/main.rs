@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use im_platform::admin;
+use im_platform::auth::Scope;
 use im_platform::config::{self, Config};
+use im_platform::console::ticket::Offer;
 use im_platform::http::problem::chain;
 use im_platform::serve::{self, ServeError};
 
@@ -41,6 +43,18 @@ enum Command {
         /// A secret for signed requests instead.
         #[arg(long)]
         signing: bool,
+    },
+    /// Print a link that logs in at the console of the platform that serves a data folder, once, within ten minutes.
+    Console {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// For somebody who may look and not see places and media.
+        #[arg(long)]
+        read_only: bool,
+        /// Without what people wrote.
+        #[arg(long)]
+        no_text: bool,
     },
     /// Read a configuration and say what is wrong with it.
     CheckConfig {
@@ -85,6 +99,11 @@ fn main() -> ExitCode {
             done(copied, |_| 1)
         }
         Command::Token { signing } => done(admin::token(signing).map(|token| println!("{token}")), |_| 1),
+        Command::Console { data, read_only, no_text } => {
+            let scope = if read_only { Scope::ReadOnly } else { Scope::Operator };
+            let link = admin::console(&data, Offer { scope, text: !no_text && !read_only });
+            done(link.map(|link| println!("{link}")), |_| 1)
+        }
         Command::CheckConfig { example: true, .. } => {
             print!("{}", config::EXAMPLE);
             ExitCode::SUCCESS

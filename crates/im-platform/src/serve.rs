@@ -21,6 +21,7 @@ use crate::VERSION;
 use crate::auth::{Caller, Credentials, Scope, StaticTokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::console::{self, Console, ticket};
 use crate::http::{App, Limits, Rate, router};
 use crate::media::Folder;
 use crate::modules::purge;
@@ -117,7 +118,7 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
     let lock = own(data)?;
     let store = open(data, Settings::default())?;
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
-    let caller = Caller { name: "embedded".into(), scope: Scope::Bridge };
+    let caller = Caller { name: "embedded".into(), scope: Scope::Bridge, text: true };
     let credentials = StaticTokens::new(vec![(greeting.token, caller)]);
     let hello = format!("{{\"port\":{},\"version\":\"{VERSION}\"}}\n", listener.local_addr()?.port());
     let (eof, parent_gone) = oneshot::channel();
@@ -131,7 +132,13 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
         out.write_all(hello.as_bytes())?;
         out.flush()
     };
-    let setup = Setup { rate: 0, limits: Limits::default(), data: data.into(), tls: None };
+    let setup = Setup {
+        rate: 0,
+        limits: Limits::default(),
+        data: data.into(),
+        tls: None,
+        console: console::Settings::default(),
+    };
     run(listener, store, Arc::new(credentials), setup, Some(parent_gone), announce)?;
     drop(lock);
     Ok(())
@@ -148,7 +155,13 @@ pub fn standalone(config: &Path) -> Result<(), ServeError> {
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;
     let credentials = Arc::new(config.credentials);
-    let setup = Setup { rate: config.rate, limits: config.limits, data: config.data, tls: config.tls };
+    let setup = Setup {
+        rate: config.rate,
+        limits: config.limits,
+        data: config.data,
+        tls: config.tls,
+        console: config.console,
+    };
     let announce = move || {
         tracing::info!(%addr, version = VERSION, "listening");
         Ok(())
@@ -199,6 +212,7 @@ struct Setup {
     limits: Limits,
     data: PathBuf,
     tls: Option<(PathBuf, PathBuf)>,
+    console: console::Settings,
 }
 
 fn run(
@@ -211,6 +225,7 @@ fn run(
 ) -> Result<(), ServeError> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = cores.clamp(2, 4);
+    let address = console_address(&listener, &setup)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(async move {
         let store: Arc<dyn Store> = Arc::new(store);
@@ -224,9 +239,10 @@ fn run(
             hashing: Arc::new(Semaphore::new(cores.div_ceil(2))),
             stopping,
             limits: setup.limits,
+            console: Arc::new(Console::new(setup.console, &setup.data, Clock::System)),
         };
         let handle = Handle::new();
-        let service = router(app.clone()).into_make_service();
+        let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
         // Who opens a connection and says nothing does not keep it.
         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
@@ -240,6 +256,9 @@ fn run(
             None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
         };
         let sweeper = tokio::spawn(sweep(app));
+        if setup.console.enabled {
+            ticket::note_address(&setup.data, &address)?;
+        }
         announce()?;
         let why = stop_order(parent_gone).await?;
         tracing::info!(why, "stopping");
@@ -247,10 +266,21 @@ fn run(
         handle.graceful_shutdown(Some(GRACE));
         server.await.map_err(std::io::Error::other)??;
         sweeper.abort();
+        ticket::forget_address(&setup.data);
         store.close().await;
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Where a browser on this machine finds the console.
+fn console_address(listener: &TcpListener, setup: &Setup) -> std::io::Result<String> {
+    let addr = listener.local_addr()?;
+    let scheme = if setup.tls.is_some() { "https" } else { "http" };
+    if addr.ip().is_unspecified() {
+        return Ok(format!("{scheme}://localhost:{}/console", addr.port()));
+    }
+    Ok(format!("{scheme}://{addr}/console"))
 }
 
 async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Result<&'static str> {

@@ -1,15 +1,27 @@
 //! State: what the bridge knows of its sessions, in the shape the platform wants it (paper: "state management").
 //!
 //! The table is fed by notices of the shim, which may overtake each other; a reading that is older than what is known is ignored. It is the
-//! source of every snapshot, so the platform can forget everything at any time.
+//! source of every snapshot, so the platform can forget everything at any time. What the platform is told, and when, is `outbox`; changes that
+//! wait until the platform has stored them are `held`.
+//!
+//! This is a data structure: no I/O, no thread, no clock but the `Instant`s it is given.
 
-use std::collections::{HashMap, VecDeque};
+mod held;
+mod outbox;
+#[cfg(test)]
+mod tests;
 
-use im_api::state::{Session, Show, StateChange};
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use im_api::state::{Session, Show};
 use jid::Jid;
 
-/// Above this many waiting changes only the last of each session is kept.
-const COALESCE_ABOVE: usize = 4096;
+pub use self::held::{Fate, How, Move, Offered};
+pub use self::outbox::PAUSE;
+
+/// Characters of a status text that the platform takes.
+const STATUS_MAX: usize = 1024;
 
 /// One reading of one session.
 #[derive(Debug, Clone)]
@@ -30,11 +42,34 @@ pub struct Reading {
     pub status: String,
 }
 
+/// What somebody believes of a session.
+type Belief = (bool, Session);
+
 #[derive(Debug, Clone)]
 struct Known {
+    /// The shim's, of the last reading.
     seq: u64,
     open: bool,
     session: Session,
+    /// What the platform knows when all that is under way has reached it; None: not certain.
+    told: Option<Belief>,
+    /// When a change that could have waited was last told.
+    paced: Option<Instant>,
+    /// It is looked at again then.
+    paused: Option<Instant>,
+    held: Option<held::Held>,
+    /// The effect that releases an earlier change.
+    releasing: Option<u64>,
+}
+
+impl Known {
+    fn belief(&self) -> Belief {
+        (self.open, self.session.clone())
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.as_ref().is_some_and(|(open, session)| *open == self.open && *session == self.session)
+    }
 }
 
 /// All sessions of this node.
@@ -43,50 +78,72 @@ pub struct Sessions {
     known: HashMap<String, Known>,
     /// Bare JID to full JIDs.
     users: HashMap<String, Vec<String>>,
-    changes: VecDeque<StateChange>,
     last_seq: u64,
     /// The shim has listed all sessions at least once.
     complete: bool,
+    outbox: outbox::Outbox,
+    /// Sessions with a held change.
+    holding: HashSet<String>,
+    /// Which session and token a release belongs to.
+    effects: HashMap<u64, (String, u64)>,
+    next_effect: u64,
 }
 
 impl Sessions {
-    /// One session changed.
-    pub fn apply(&mut self, reading: &Reading) {
+    /// Effects that release or refuse held changes are numbered from `first_effect` on.
+    #[must_use]
+    pub fn new(first_effect: u64) -> Self {
+        Sessions { next_effect: first_effect, ..Default::default() }
+    }
+
+    /// One session changed. Gives what becomes of a change that was held for it.
+    pub fn apply(&mut self, reading: &Reading, now: Instant) -> Vec<Move> {
         self.last_seq = self.last_seq.max(reading.seq);
-        let Some(session) = session(reading) else { return };
-        if let Some(known) = self.known.get(&reading.jid) {
+        let mut moves = Vec::new();
+        let Some(session) = session(reading) else { return moves };
+        let mut urgent = true;
+        if let Some(known) = self.known.get_mut(&reading.jid) {
             if known.seq >= reading.seq {
-                return;
+                return moves;
             }
+            known.seq = reading.seq;
             if known.open == reading.open && known.session == session {
-                // Nothing new for the platform, but older readings must still lose.
-                if let Some(known) = self.known.get_mut(&reading.jid) {
-                    known.seq = reading.seq;
-                }
-                return;
+                return moves;
             }
+            urgent = known.open != reading.open || reaches(&known.session) != reaches(&session);
+        }
+        if urgent {
+            // It was asked for in another state of the session: whoever changed that has been seen later.
+            moves.extend(self.unhold(&reading.jid, Fate::Gone));
         }
         let user = session.user.clone();
-        self.changes.push_back(StateChange {
+        let known = self.known.entry(reading.jid.clone()).or_insert_with(|| Known {
             seq: reading.seq,
             open: reading.open,
             session: session.clone(),
+            told: None,
+            paced: None,
+            paused: None,
+            held: None,
+            releasing: None,
         });
-        if self.changes.len() > COALESCE_ABOVE {
-            self.coalesce();
-        }
-        self.known.insert(reading.jid.clone(), Known { seq: reading.seq, open: reading.open, session });
+        (known.open, known.session) = (reading.open, session);
         let jids = self.users.entry(user).or_default();
         jids.retain(|jid| *jid != reading.jid);
         if reading.open {
             jids.push(reading.jid.clone());
         }
+        match urgent {
+            true => self.tell_at_once(&reading.jid),
+            false => self.tell_soon(&reading.jid, now),
+        }
         self.forget_closed();
+        moves
     }
 
     /// The shim listed all sessions: what it did not list and what is not known from a later notice is closed.
-    pub fn replace(&mut self, seq: u64, all: &[Reading]) {
-        let listed: std::collections::HashSet<&str> = all.iter().map(|r| r.jid.as_str()).collect();
+    pub fn replace(&mut self, seq: u64, all: &[Reading], now: Instant) -> Vec<Move> {
+        let listed: HashSet<&str> = all.iter().map(|r| r.jid.as_str()).collect();
         let gone: Vec<Reading> = self
             .known
             .iter()
@@ -101,9 +158,10 @@ impl Sessions {
                 status: String::new(),
             })
             .collect();
-        all.iter().chain(&gone).for_each(|reading| self.apply(reading));
+        let moves = all.iter().chain(&gone).flat_map(|reading| self.apply(reading, now)).collect();
         self.last_seq = self.last_seq.max(seq);
         self.complete = true;
+        moves
     }
 
     /// Whether a snapshot can be made.
@@ -112,46 +170,26 @@ impl Sessions {
         self.complete
     }
 
-    /// Forgets that the list was complete (nobody told us for a while).
+    /// Forgets all sessions (nobody told us for a while). What the platform was told stays below what it will be told. Held changes are for the
+    /// caller to end first ([`Sessions::decide_alone`]).
     pub fn reset(&mut self) {
-        *self = Sessions::default();
-    }
-
-    /// All open sessions and the sequence they reflect; the changes before it are dropped.
-    pub fn snapshot(&mut self) -> (u64, Vec<Session>) {
-        self.changes.clear();
-        (self.last_seq, self.known.values().filter(|k| k.open).map(|k| k.session.clone()).collect())
-    }
-
-    /// Up to `max` changes, in order. Give them back with [`Sessions::give_back`] when they could not be sent.
-    pub fn changes(&mut self, max: usize) -> Vec<StateChange> {
-        let count = self.changes.len().min(max);
-        self.changes.drain(..count).collect()
-    }
-
-    /// Puts changes back in front.
-    pub fn give_back(&mut self, changes: Vec<StateChange>) {
-        for change in changes.into_iter().rev() {
-            self.changes.push_front(change);
-        }
-    }
-
-    /// Whether changes wait to be sent.
-    #[must_use]
-    pub fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
+        *self =
+            Sessions { outbox: self.outbox.emptied(), next_effect: self.next_effect, ..Default::default() };
     }
 
     /// The full JID and resource of the session that should take a user's messages: available, priority not negative, the highest first.
     #[must_use]
     pub fn best(&self, user: &str) -> Option<(String, String)> {
-        self.users
-            .get(user)?
-            .iter()
-            .filter_map(|jid| self.known.get(jid).map(|known| (jid, &known.session)))
+        self.sessions_of(user)
             .filter(|(_, s)| s.available && s.priority >= 0)
             .max_by_key(|(_, s)| s.priority)
-            .map(|(jid, s)| (jid.clone(), s.resource.clone()))
+            .map(|(jid, s)| (jid.to_owned(), s.resource.clone()))
+    }
+
+    /// A user's open sessions here, by full JID.
+    pub fn sessions_of(&self, user: &str) -> impl Iterator<Item = (&str, &Session)> {
+        let jids = self.users.get(user).into_iter().flatten();
+        jids.filter_map(|jid| self.known.get(jid).map(|known| (jid.as_str(), &known.session)))
     }
 
     /// Open sessions and how many of them are available.
@@ -159,18 +197,6 @@ impl Sessions {
     pub fn count(&self) -> (usize, usize) {
         let open = self.known.values().filter(|k| k.open);
         (open.clone().count(), open.filter(|k| k.session.available).count())
-    }
-
-    /// Keeps the last change of each session only, so that a dead platform costs no more memory than there are sessions.
-    fn coalesce(&mut self) {
-        let mut seen = std::collections::HashSet::new();
-        let mut kept: VecDeque<StateChange> = VecDeque::new();
-        while let Some(change) = self.changes.pop_back() {
-            if seen.insert((change.session.user.clone(), change.session.resource.clone())) {
-                kept.push_front(change);
-            }
-        }
-        self.changes = kept;
     }
 
     /// Closed sessions are kept for a while so that late readings of them lose; not for ever.
@@ -184,6 +210,11 @@ impl Sessions {
     }
 }
 
+/// What others can reach it by: a change of this is never delayed.
+fn reaches(session: &Session) -> (bool, bool) {
+    (session.available, session.available && session.priority >= 0)
+}
+
 fn session(reading: &Reading) -> Option<Session> {
     let jid = Jid::new(&reading.jid).ok()?;
     let resource = jid.resource()?.to_string();
@@ -192,56 +223,26 @@ fn session(reading: &Reading) -> Option<Session> {
         user: jid.to_bare().to_string(),
         resource,
         available: reading.open && reading.available,
-        priority: i8::try_from(reading.priority.clamp(-128, 127)).unwrap_or(0),
-        show: match reading.show.as_str() {
-            "away" => Some(Show::Away),
-            "chat" => Some(Show::Chat),
-            "dnd" => Some(Show::Dnd),
-            "xa" => Some(Show::Xa),
-            _ => None,
-        },
-        status: Some(reading.status.chars().take(1024).collect::<String>()).filter(|s| !s.is_empty()),
+        priority: priority(reading.priority),
+        show: show(&reading.show),
+        status: status(&reading.status),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn priority(number: i32) -> i8 {
+    i8::try_from(number.clamp(-128, 127)).unwrap_or(0)
+}
 
-    fn reading(jid: &str, seq: u64, available: bool, priority: i32) -> Reading {
-        Reading {
-            jid: jid.into(),
-            seq,
-            open: true,
-            available,
-            priority,
-            show: String::new(),
-            status: String::new(),
-        }
+fn show(word: &str) -> Option<Show> {
+    match word {
+        "away" => Some(Show::Away),
+        "chat" => Some(Show::Chat),
+        "dnd" => Some(Show::Dnd),
+        "xa" => Some(Show::Xa),
+        _ => None,
     }
+}
 
-    #[test]
-    fn an_older_reading_never_overwrites_a_newer_one() {
-        let mut sessions = Sessions::default();
-        sessions.apply(&reading("a@b/c", 5, true, 1));
-        sessions.apply(&reading("a@b/c", 4, false, 1));
-        assert_eq!(sessions.best("a@b"), Some(("a@b/c".into(), "c".into())));
-        sessions.replace(3, &[]);
-        assert!(sessions.best("a@b").is_some(), "opened after the list was made");
-        sessions.replace(6, &[reading("x@b/y", 6, true, 0)]);
-        assert_eq!(sessions.best("a@b"), None, "not in a later list");
-        assert_eq!(sessions.snapshot().1.len(), 1);
-        assert!(sessions.changes(10).is_empty(), "a snapshot contains them");
-    }
-
-    #[test]
-    fn the_best_session_has_the_highest_priority_that_is_not_negative() {
-        let mut sessions = Sessions::default();
-        for (jid, priority) in [("a@b/1", 1), ("a@b/2", 7), ("a@b/3", -1)] {
-            sessions.apply(&reading(jid, 10, true, priority));
-        }
-        assert_eq!(sessions.best("a@b"), Some(("a@b/2".into(), "2".into())));
-        sessions.apply(&Reading { open: false, ..reading("a@b/2", 50, false, 7) });
-        assert_eq!(sessions.best("a@b"), Some(("a@b/1".into(), "1".into())));
-    }
+fn status(text: &str) -> Option<String> {
+    Some(text.chars().take(STATUS_MAX).collect::<String>()).filter(|s| !s.is_empty())
 }

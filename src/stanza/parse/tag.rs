@@ -7,17 +7,10 @@ use crate::stanza::{
     AttrEntry, CLIENT_NS, Entry, NO_NS, Namespace, NsIndex, STANZA_NAMESPACES, Span, XML_NS, XML_PREFIX_NS,
 };
 
-impl Parser<'_> {
-    /// A start or empty tag, `len` bytes from `start` in the text buffer, angle brackets and slash left out.
-    pub(super) fn start(
-        &mut self,
-        xml: &str,
-        start: u32,
-        len: usize,
-        done: bool,
-        empty: bool,
-    ) -> Result<(), StanzaError> {
-        if done {
+impl Parser<'_, '_> {
+    /// The start or empty tag at `at`; gives the index behind it.
+    pub(super) fn start(&mut self, tag_at: usize) -> Result<usize, StanzaError> {
+        if self.done {
             return Err(StanzaError::Shape("more than one element"));
         }
         self.count_child()?;
@@ -26,13 +19,16 @@ impl Parser<'_> {
         if self.scratch.open.len() + usize::from(!self.is_root) >= depth {
             return Err(StanzaError::Limit { limit: "depth", max: depth });
         }
-        let from = (start - self.base) as usize;
-        let tag = &xml.as_bytes()[from..from + len];
+        let xml = self.xml;
+        let from = tag_at + 1;
+        // To the end of the input: where the tag ends turns out below.
+        let tag = &xml.as_bytes()[from..];
+        let start = self.base + from as u32;
         let plain = plain_name(tag, 0);
         let (name_len, prefix, local) = match tag.get(plain) {
-            None | Some(b' ') if plain > 0 => (plain, None, Span { start, end: start + plain as u32 }),
+            Some(b' ' | b'>' | b'/') if plain > 0 => (plain, None, Span { start, end: start + plain as u32 }),
             _ => {
-                let name_len = tag.iter().position(|b| is_space(*b)).unwrap_or(len);
+                let name_len = name_end(tag, plain);
                 let (prefix, local) = self.name(&xml[from..from + name_len], start)?;
                 (name_len, prefix, local)
             }
@@ -49,14 +45,15 @@ impl Parser<'_> {
         let mut seen = 0u64;
         let mut count = 0;
         let mut at = name_len;
-        while at < len {
+        let empty = loop {
             let gap = at;
             at = spaces(tag, at);
-            if at == len {
-                break;
-            }
-            if at == gap {
-                return Err(StanzaError::Syntax("attributes are not apart"));
+            match tag.get(at) {
+                Some(b'>') => break false,
+                Some(b'/') if tag.get(at + 1) == Some(&b'>') => break true,
+                None => return Err(StanzaError::Syntax("a tag without an end")),
+                Some(_) if at == gap => return Err(StanzaError::Syntax("attributes are not apart")),
+                Some(_) => {}
             }
             count += 1;
             let most = self.limits.attributes.min(MOST_ATTRIBUTES);
@@ -66,8 +63,8 @@ impl Parser<'_> {
             let name_at = at;
             at = plain_name(tag, at);
             let is_plain = at > name_at && tag.get(at) == Some(&b'=');
-            while at < len && !is_space(tag[at]) && tag[at] != b'=' {
-                at += 1;
+            if !is_plain {
+                at = name_end(tag, at);
             }
             let name_end = at;
             if tag.get(at) != Some(&b'=') {
@@ -133,7 +130,7 @@ impl Parser<'_> {
                 }
                 None => self.push_attr(root, first, AttrEntry { ns: NO_NS, name: local, value })?,
             }
-        }
+        };
         if let Some(from) = prefixed {
             self.resolve(root, first, from)?;
         }
@@ -152,11 +149,12 @@ impl Parser<'_> {
         self.run = None;
         if empty {
             self.scratch.prefixes.truncate(prefixes as usize);
+            self.done = self.scratch.open.is_empty();
         } else {
             let name = Span { start, end: start + name_len as u32 };
             self.scratch.open.push(Open { entry, children: 0, name, default_ns, prefixes });
         }
-        Ok(())
+        Ok(from + at + 1 + usize::from(empty))
     }
 
     /// Splits a qualified name that starts at `start` of the text buffer.
@@ -312,23 +310,29 @@ fn is_space(byte: u8) -> bool {
 
 /// The index behind the white space at `at`.
 #[inline]
-fn spaces(tag: &[u8], mut at: usize) -> usize {
+pub(super) fn spaces(tag: &[u8], mut at: usize) -> usize {
     while at < tag.len() && is_space(tag[at]) {
         at += 1;
     }
     at
 }
 
+/// The index of what ends a name, whatever it is made of.
+fn name_end(tag: &[u8], at: usize) -> usize {
+    let ends = |b: &u8| is_space(*b) || matches!(b, b'=' | b'>' | b'/');
+    tag[at..].iter().position(ends).map_or(tag.len(), |more| at + more)
+}
+
 /// The index behind the letters, digits, `-` and `_` at `at`, provided that they begin like a name.
 #[inline]
 fn plain_name(tag: &[u8], at: usize) -> usize {
-    let mut end = at;
-    if tag.get(at).is_some_and(|b| b.is_ascii_alphabetic()) {
-        while end < tag.len() && PLAIN_NAME[tag[end] as usize] {
-            end += 1;
+    match &tag[at.min(tag.len())..] {
+        [first, rest @ ..] if first.is_ascii_alphabetic() => {
+            let more = rest.iter().position(|b| !PLAIN_NAME[usize::from(*b)]);
+            at + 1 + more.unwrap_or(rest.len())
         }
+        _ => at,
     }
-    end
 }
 
 /// Bytes of the names that nearly all stanzas use.

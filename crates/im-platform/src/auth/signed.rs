@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_signature_covers_id_time_method_target_and_body_and_counts_once() {
-        let caller = Caller { name: "shop".into(), scope: Scope::Integrator };
+        let caller = Caller { name: "shop".into(), scope: Scope::Integrator, text: true };
         let secret = |text| Secret::parse(text).expect("a secret");
         let clock = Clock::manual(1_000_000_000);
         let both = vec![(secret(ONE), caller.clone()), (secret(TWO), caller.clone())];

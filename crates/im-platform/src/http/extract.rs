@@ -215,6 +215,26 @@ pub struct Page {
     pub after: Option<String>,
 }
 
+/// Decodes `%40` and its like; what is no UTF-8 becomes replacement characters.
+#[must_use]
+pub fn percent_decode(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match (first, code.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            (byte, _) => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A text of at most so many characters.
 ///
 /// # Errors

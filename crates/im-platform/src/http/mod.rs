@@ -13,6 +13,8 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use im_api::routes::IDEMPOTENCY_KEY;
@@ -22,9 +24,12 @@ use tokio::sync::{Semaphore, watch};
 pub use self::rate::Rate;
 pub use self::route::Route;
 
-use self::extract::{drain, read};
+use self::extract::{drain, percent_decode, read};
 use self::problem::ApiError;
-use crate::auth::{AuthError, Caller, Credentials};
+use self::route::Text;
+use crate::auth::{AuthError, Caller, Credentials, Scope};
+use crate::console::Console;
+use crate::jid::UserId;
 use crate::media::Files;
 use crate::metrics::Metrics;
 use crate::modules::routes;
@@ -49,6 +54,8 @@ pub struct App {
     pub stopping: watch::Receiver<bool>,
     /// Settings of the interfaces.
     pub limits: Limits,
+    /// The console's logins.
+    pub console: Arc<Console>,
 }
 
 /// Settings of the interfaces.
@@ -75,8 +82,12 @@ pub fn router(app: App) -> Router {
             let app = app.clone();
             async move {
                 let started = Instant::now();
-                let response =
+                let mut response =
                     guard(&app, route, request, next).await.unwrap_or_else(ApiError::into_response);
+                // What an operator saw stays in no cache.
+                if route.path.starts_with("/v1/console/") {
+                    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                }
                 app.metrics.request(route, response.status().as_u16(), started.elapsed());
                 response
             }
@@ -116,6 +127,9 @@ async fn guard(app: &App, route: &'static Route, request: Request, next: Next) -
         request.extensions_mut().insert(once);
     }
     if let Some(caller) = caller {
+        if route.text != Text::None && caller.scope == Scope::Operator && caller.text {
+            note(app, route, &caller, request.uri()).await?;
+        }
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
@@ -130,10 +144,44 @@ fn admit(app: &App, route: &Route, request: &Request, body: &[u8]) -> Result<Opt
     if !route.scopes.contains(&caller.scope) {
         return Err(ApiError::Forbidden(caller.scope.name()));
     }
+    if route.text == Text::Needed && !caller.reads_text() {
+        return Err(ApiError::NoText);
+    }
     if !app.rate.admit(&caller.name) {
         return Err(ApiError::RateLimited);
     }
     Ok(Some(caller))
+}
+
+/// Notes that an operator reads what people wrote: in the audit with those it is about, in the log without. The same read again within minutes is
+/// the same look at it (a page that refreshes itself).
+async fn note(app: &App, route: &Route, caller: &Caller, uri: &Uri) -> Result<(), ApiError> {
+    for subject in subjects(route.path, uri) {
+        if app.console.is_new_read(&caller.name, route.path, &subject) {
+            tracing::info!(caller = caller.name, route = route.path, "an operator reads what people wrote");
+            app.store.note_read(&caller.name, "read text", &subject).await?;
+            app.console.read_noted(&caller.name, route.path, &subject);
+        }
+    }
+    Ok(())
+}
+
+/// Whom a read is about: the users, else the room or medium, that path or query name; else everybody (``).
+fn subjects(template: &str, uri: &Uri) -> Vec<String> {
+    let named = |pair: &str| {
+        pair.strip_prefix("user=").or_else(|| pair.strip_prefix("with=")).map(|v| v.replace('+', "%20"))
+    };
+    let mut found: Vec<String> = uri.query().unwrap_or_default().split('&').filter_map(named).collect();
+    if found.is_empty() {
+        let pairs = template.split('/').zip(uri.path().split('/'));
+        found.extend(pairs.filter(|(t, _)| t.starts_with('{')).map(|(_, value)| value.to_owned()).take(1));
+    }
+    let decoded = found.iter().map(|text| {
+        let text = percent_decode(text);
+        UserId::parse(&text).map_or(text, |user| user.to_string())
+    });
+    let found: Vec<String> = decoded.filter(|text| text.len() <= 3_072).collect();
+    if found.is_empty() { vec![String::new()] } else { found }
 }
 
 fn check(app: &App, request: &Request, body: &[u8]) -> Result<Caller, AuthError> {
@@ -141,7 +189,8 @@ fn check(app: &App, request: &Request, body: &[u8]) -> Result<Caller, AuthError>
     whole.method_mut().clone_from(request.method());
     whole.uri_mut().clone_from(request.uri());
     whole.headers_mut().clone_from(request.headers());
-    app.credentials.check(&whole).unwrap_or(Err(AuthError::Missing))
+    let checked = app.credentials.check(&whole).or_else(|| app.console.check(&whole));
+    checked.unwrap_or(Err(AuthError::Missing))
 }
 
 fn once(request: &Request, body: &[u8]) -> Result<Once, ApiError> {

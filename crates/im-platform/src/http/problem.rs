@@ -42,9 +42,15 @@ pub enum ApiError {
     /// The caller's scope does not cover it.
     #[error("the scope {0} does not cover this")]
     Forbidden(&'static str),
+    /// An operator without message text.
+    #[error("this credential does not cover what people wrote (message_text = false)")]
+    NoText,
     /// Too many requests.
     #[error("too many requests")]
     RateLimited,
+    /// Too many wrong tokens.
+    #[error("too many wrong tokens came from this address; wait a minute and try again")]
+    Guessing,
     /// No caller.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -73,8 +79,8 @@ impl ApiError {
             Self::ContentType(_) => (415, problem::INVALID, "The content type is not supported"),
             Self::NoRoute => (404, problem::NOT_FOUND, "Not found"),
             Self::Method => (405, "about:blank", "Method not allowed"),
-            Self::Forbidden(_) => (403, problem::FORBIDDEN, "Not covered by this credential"),
-            Self::RateLimited => (429, problem::RATE_LIMITED, "Too many requests"),
+            Self::Forbidden(_) | Self::NoText => (403, problem::FORBIDDEN, "Not covered by this credential"),
+            Self::RateLimited | Self::Guessing => (429, problem::RATE_LIMITED, "Too many requests"),
             Self::Auth(_) => (401, problem::UNAUTHORIZED, "A valid credential is needed"),
             Self::Store(StoreError::UnknownEpoch) => {
                 (409, problem::UNKNOWN_EPOCH, "Send a full snapshot of this node first")

@@ -34,8 +34,21 @@ pub struct Route {
     pub answer_type: &'static str,
     /// Takes an idempotency key.
     pub once: bool,
+    /// Whether it gives what people wrote.
+    pub text: Text,
     /// The handler.
     pub handler: fn() -> MethodRouter<App>,
+}
+
+/// Whether an answer holds what people wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// No.
+    None,
+    /// It is what the answer is about: an operator whose credential has no message text is refused.
+    Needed,
+    /// It is left out for callers who may not read it.
+    IfAllowed,
 }
 
 /// A query parameter.
@@ -94,6 +107,7 @@ impl Route {
             answer: (204, None),
             answer_type: "application/json",
             once: false,
+            text: Text::None,
             handler,
         }
     }
@@ -146,6 +160,13 @@ impl Route {
     #[must_use]
     pub const fn typed(mut self, answer_type: &'static str) -> Self {
         self.answer_type = answer_type;
+        self
+    }
+
+    /// Its answer holds what people wrote. An operator's read of it is noted in the audit.
+    #[must_use]
+    pub const fn text(mut self, text: Text) -> Self {
+        self.text = text;
         self
     }
 

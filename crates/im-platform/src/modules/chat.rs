@@ -15,7 +15,7 @@ use super::{BRIDGE, HISTORY};
 use crate::clock;
 use crate::http::extract::{Body, Params, Query, is_word, node, page, resource, user};
 use crate::http::problem::ApiError;
-use crate::http::route::{LIMIT, Param};
+use crate::http::route::{LIMIT, Param, Text};
 use crate::http::{App, Route};
 use crate::jid::{Jid, full};
 use crate::store::chat::{Claimant, HistoryPage, Message};
@@ -35,7 +35,8 @@ pub const ROUTES: &[Route] = &[
             LIMIT,
             Param::optional("before", "integer", "Cursor: `next` of the page before."),
         ])
-        .gives::<History>(200),
+        .gives::<History>(200)
+        .text(Text::Needed),
     Route::new("POST", routes::SETTLE, "What the bridge decided alone", || post(settle))
         .for_scopes(BRIDGE)
         .takes::<SettleRequest>(1 << 20)

@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::clock::{self, Millis};
 use crate::http::extract::{Body, By, Params, Query, at_most, is_id, page, user, viewer};
 use crate::http::problem::ApiError;
-use crate::http::route::{AFTER, LIMIT, Param, VIEWER};
+use crate::http::route::{AFTER, LIMIT, Param, Text, VIEWER};
 use crate::http::{App, Route};
 use crate::jid::UserId;
 use crate::store::footprint::{Area, Find, NewFootprint};
@@ -45,12 +45,14 @@ pub const ROUTES: &[Route] = &[
             AFTER,
         ])
         .gives::<FeatureCollection>(200)
-        .typed(GEOJSON),
+        .typed(GEOJSON)
+        .text(Text::Needed),
     Route::new("GET", routes::FOOTPRINT, "A footprint as GeoJSON", || get(read))
         .for_scopes(READERS)
         .query(&[VIEWER])
         .gives::<Feature>(200)
-        .typed(GEOJSON),
+        .typed(GEOJSON)
+        .text(Text::Needed),
     Route::new("DELETE", routes::FOOTPRINT, "Remove a footprint", || delete(remove))
         .for_scopes(WRITERS)
         .done(204),
@@ -117,7 +119,7 @@ fn footprint(given: Share) -> Result<NewFootprint, ApiError> {
 }
 
 #[derive(Debug, Deserialize)]
-struct FindQuery {
+pub struct FindQuery {
     viewer: Option<String>,
     bbox: Option<String>,
     since: Option<String>,
@@ -132,6 +134,11 @@ async fn find(
     caller: Caller,
     Query(query): Query<FindQuery>,
 ) -> Result<Response, ApiError> {
+    found(&app, &caller, query, true).await
+}
+
+/// What a search finds; without what was said when `text` is not asked for.
+pub async fn found(app: &App, caller: &Caller, query: FindQuery, text: bool) -> Result<Response, ApiError> {
     let time = |name: &str, text: Option<String>| -> Result<Option<Millis>, ApiError> {
         let parsed =
             |t: String| clock::parse(&t).ok_or_else(|| ApiError::parameter(name, "is not an RFC 3339 time"));
@@ -142,7 +149,7 @@ async fn find(
         pair.ok_or_else(|| ApiError::parameter("after", "is not a cursor"))
     };
     let find = Find {
-        viewer: viewer(&caller, query.viewer.as_deref())?,
+        viewer: viewer(caller, query.viewer.as_deref())?,
         area: query.bbox.as_deref().map(area).transpose()?,
         since: time("since", query.since)?,
         until: time("until", query.until)?,
@@ -150,7 +157,13 @@ async fn find(
         limit: page(query.limit)?,
         after: query.after.map(cursor).transpose()?,
     };
-    geojson(StatusCode::OK, &app.store.find(find).await?)
+    let mut found = app.store.find(find).await?;
+    if !text {
+        for feature in &mut found.features {
+            (feature.properties.text, feature.properties.stanza) = (None, None);
+        }
+    }
+    geojson(StatusCode::OK, &found)
 }
 
 fn area(text: &str) -> Result<Area, ApiError> {

@@ -49,6 +49,12 @@ async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
 }
 
 async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    let (code, health) = of(&app).await;
+    (code, Json(health))
+}
+
+/// How the platform is.
+pub async fn of(app: &App) -> (StatusCode, Health) {
     let (code, status) = match app.store.check().await {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()),
@@ -60,5 +66,5 @@ async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
         api: API_VERSION.into(),
         store: app.store.kind().into(),
     };
-    (code, Json(health))
+    (code, health)
 }

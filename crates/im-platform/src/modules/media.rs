@@ -18,10 +18,11 @@ use super::{READERS, WRITERS};
 use crate::auth::Caller;
 use crate::http::extract::{Params, Query, is_id, user, viewer, whole};
 use crate::http::problem::ApiError;
-use crate::http::route::{Param, VIEWER};
+use crate::http::route::{Param, Text, VIEWER};
 use crate::http::{App, Route};
 use crate::media::new_name;
 use crate::store::StoreError;
+use crate::store::footprint::Viewer;
 
 /// The largest medium any setting can allow.
 const MAX: usize = 64 << 20;
@@ -54,6 +55,7 @@ pub const ROUTES: &[Route] = &[
         .for_scopes(READERS)
         .query(&[VIEWER])
         .typed("*/*")
+        .text(Text::Needed)
         .done(200),
     Route::new("DELETE", routes::MEDIA, "Remove a medium", || delete(remove))
         .for_scopes(WRITERS)
@@ -141,8 +143,12 @@ async fn fetch(
     Params(id): Params<String>,
     Query(query): Query<ViewerQuery>,
 ) -> Result<Response, ApiError> {
-    let viewer = viewer(&caller, query.viewer.as_deref())?;
-    let (medium, file) = app.store.medium(&viewer, &id).await?;
+    serve(&app, &viewer(&caller, query.viewer.as_deref())?, &id).await
+}
+
+/// The file, if the viewer may see it.
+pub async fn serve(app: &App, viewer: &Viewer, id: &str) -> Result<Response, ApiError> {
+    let (medium, file) = app.store.medium(viewer, id).await?;
     let bytes = app.files.get(&file).await.map_err(|e| match e.kind() {
         // Removed between the two.
         std::io::ErrorKind::NotFound => ApiError::Store(StoreError::NotFound("medium")),

@@ -1,6 +1,7 @@
 //! The interfaces, one file each: routes, checks of the input, the call of the store, the answer.
 
 mod chat;
+mod console;
 mod downlink;
 mod event;
 mod footprint;
@@ -41,6 +42,7 @@ pub const MODULES: &[Module] = &[
     Module { name: "event", routes: event::ROUTES },
     Module { name: "import", routes: import::ROUTES },
     Module { name: "downlink", routes: downlink::ROUTES },
+    Module { name: "console", routes: console::ROUTES },
 ];
 
 /// Every route of every module.

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::http::extract::{Body, Page, Params, Query, is_word, node, page, resource, user, viewer};
 use crate::http::problem::ApiError;
-use crate::http::route::{AFTER, LIMIT, Param, VIEWER};
+use crate::http::route::{AFTER, LIMIT, Param, Text, VIEWER};
 use crate::http::{App, Route};
 use crate::jid::UserId;
 use crate::store::footprint::Viewer;
@@ -66,11 +66,13 @@ pub const ROUTES: &[Route] = &[
     Route::new("GET", routes::ROOM_MESSAGES, "A room's timeline, newest first", || get(timeline))
         .for_scopes(HISTORY)
         .query(&[VIEWER, LIMIT, Param::optional("before", "integer", "Only older than this position.")])
-        .gives::<RoomMessages>(200),
+        .gives::<RoomMessages>(200)
+        .text(Text::Needed),
     Route::new("GET", routes::MISSED, "What a member missed, oldest first", || get(missed))
         .for_scopes(HISTORY)
         .query(&[USER, LIMIT])
-        .gives::<RoomMessages>(200),
+        .gives::<RoomMessages>(200)
+        .text(Text::Needed),
     Route::new("DELETE", routes::MISSED, "The member has caught up to a position", || delete(caught_up))
         .for_scopes(BRIDGE)
         .query(&[USER, Param::needed("upto", "integer", "The position.")])

@@ -9,6 +9,7 @@
 
 mod cause;
 pub mod chat;
+pub mod console;
 pub mod downlink;
 pub mod event;
 pub mod footprint;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 
 pub use cause::{Cause, Once};
 pub use chat::Chat;
+pub use console::Console;
 pub use downlink::Downlink;
 pub use event::Events;
 pub use footprint::Footprints;
@@ -45,7 +47,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// Everything the platform keeps.
 #[async_trait]
 pub trait Store:
-    State + Chat + Events + Users + Friends + Groups + Rooms + Footprints + Media + Imports + Downlink
+    State + Chat + Events + Users + Friends + Groups + Rooms + Footprints + Media + Imports + Downlink + Console
 {
     /// What kind it is, as [`im_api::health::Health::store`].
     fn kind(&self) -> &'static str;

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use im_platform::store::sqlite::FORMAT;
 use serde_json::json;
 
-use crate::server::Server;
-use crate::standalone::{Platform, configure};
+use crate::server::{Server, agent, send};
+use crate::standalone::{Platform, configure, walk};
 
 fn run(args: &[&str], paths: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_im-platform")).args(args).args(paths).output().expect("ran")
@@ -104,4 +104,59 @@ fn a_configuration_is_checked_without_serving() {
     let example = run(&["check-config", "--example"], &[]);
     assert!(String::from_utf8_lossy(&example.stdout).contains("message_days"));
     assert_eq!(String::from_utf8_lossy(&run(&["token"], &[]).stdout).trim().len(), 43);
+}
+
+#[test]
+fn a_link_to_the_console_of_an_embedded_platform_logs_in_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let nobody = run(&["console", "--data"], &[&data]);
+    assert!(!nobody.status.success() && String::from_utf8_lossy(&nobody.stderr).contains("start it"));
+    let server = Server::start(&data);
+    let made = run(&["console", "--no-text", "--data"], &[&data]);
+    let link = String::from_utf8(made.stdout).expect("text");
+    let (address, ticket) = link.trim().split_once("#login=").expect("a ticket");
+    assert_eq!(address, format!("{}/console", server.base));
+    for file in walk(&data.join("console")) {
+        let name = file.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).expect("read");
+        assert!(!name.contains(ticket) && !text.contains(ticket), "{name}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o600, "{name}");
+        }
+    }
+    let log_in = || {
+        let body = json!({ "token": ticket }).to_string();
+        let path = "/v1/console/session";
+        send(&agent(), &server.base, "POST", path, None, "application/json", Some(&body)).expect("an answer")
+    };
+    let first = log_in();
+    assert_eq!((first.status, &first.body["login"]["scope"]), (200, &json!("operator")));
+    assert_eq!(first.body["login"]["text"], false);
+    assert_eq!(log_in().problem(), "401 unauthorized");
+    server.stop();
+    assert!(!run(&["console", "--data"], &[&data]).status.success());
+}
+
+#[test]
+fn what_an_operator_reads_is_in_the_audit_once_and_without_the_text() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Platform::start(&configure(folder.path(), ""));
+    platform.ok("bridge", "POST", "/v1/users", Some(&json!({ "user": "juliet@example.org" })));
+    let history = "/v1/messages?limit=5&user=Juliet%40example.org";
+    platform.ok("bridge", "GET", history, None);
+    for _ in 0..3 {
+        platform.ok("operator", "GET", history, None);
+    }
+    platform.ok("operator", "GET", "/v1/footprints", None);
+    let audit = platform.ok("read-only", "GET", "/v1/console/audit", None);
+    let items = audit["items"].as_array().expect("items");
+    let about: Vec<_> = items.iter().map(|i| (i["caller"].as_str(), i["subject"].as_str())).collect();
+    assert_eq!(about, [(Some("operator"), Some("")), (Some("operator"), Some("juliet@example.org"))]);
+    // The audit forgets whom it was about with them.
+    platform.ok("operator", "DELETE", "/v1/users/juliet@example.org", None);
+    let audit = platform.ok("operator", "GET", "/v1/console/audit", None);
+    assert!(!audit.to_string().contains("juliet"), "{audit}");
 }

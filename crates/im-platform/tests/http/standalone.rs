@@ -308,7 +308,7 @@ fn media_are_taken_and_served_safely() {
     assert!(files.is_empty(), "{files:?}");
 }
 
-fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+pub fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).expect("listed").map(|e| e.expect("an entry").path());
     entries.flat_map(|p| if p.is_dir() { walk(&p) } else { vec![p] }).collect()
 }

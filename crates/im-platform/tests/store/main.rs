@@ -1,6 +1,7 @@
 //! The behaviour suite: what every store must do, run against every store there is. The clock is turned by hand, nothing sleeps.
 
 mod chat;
+mod console;
 mod downlink;
 mod event;
 mod footprint;

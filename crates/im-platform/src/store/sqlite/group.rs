@@ -218,7 +218,7 @@ fn read(tx: Tx<'_>, id: &str) -> Result<Group> {
     tx.conn.prepare_cached(sql)?.query_row([id], to_group).optional()?.ok_or(StoreError::NotFound("group"))
 }
 
-fn to_group(r: &Row<'_>) -> rusqlite::Result<Group> {
+pub fn to_group(r: &Row<'_>) -> rusqlite::Result<Group> {
     Ok(Group {
         id: r.get(0)?,
         name: r.get(1)?,

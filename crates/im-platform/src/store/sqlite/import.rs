@@ -49,11 +49,13 @@ fn one(tx: Tx<'_>, item: Item) -> Result<Imported> {
     let cause = Cause { quiet: true, ..Cause::by("import") };
     tx.conn.prepare_cached("SAVEPOINT item")?.execute([])?;
     let done = match item {
-        Item::User(new) => accounts::create(tx, &new, &cause).map(|_| ()),
-        Item::Friend(user, friend, entry) => friend::put(tx, &user, &friend, entry, &cause).map(|_| ()),
-        Item::Block(user, blocked) => friend::block(tx, &user, &blocked, true, &cause).map(|_| ()),
-        Item::Group(new) => group::create(tx, &new, &cause).map(|_| ()),
-        Item::Room(room, members) => room::put(tx, &room, &members),
+        Item::User(new) => accounts::create(tx, &new, &cause).map(|_| true),
+        Item::Friend(user, friend, entry) => {
+            friend::put(tx, &user, &friend, entry, &cause).map(|c| c.changed)
+        }
+        Item::Block(user, blocked) => friend::block(tx, &user, &blocked, true, &cause).map(|c| c.changed),
+        Item::Group(new) => group::create(tx, &new, &cause).map(|_| true),
+        Item::Room(room, members) => room::put(tx, &room, &members).map(|()| true),
         Item::Wrong(detail) => {
             tx.conn.prepare_cached("RELEASE item")?.execute([])?;
             return Ok(Imported::Failed { detail });
@@ -64,8 +66,8 @@ fn one(tx: Tx<'_>, item: Item) -> Result<Imported> {
     }
     tx.conn.prepare_cached("RELEASE item")?.execute([])?;
     match done {
-        Ok(()) => Ok(Imported::Done),
-        Err(StoreError::Conflict(_)) => Ok(Imported::Exists),
+        Ok(true) => Ok(Imported::Done),
+        Ok(false) | Err(StoreError::Conflict(_)) => Ok(Imported::Exists),
         Err(e @ StoreError::NotFound(_)) => Ok(Imported::Failed { detail: e.to_string() }),
         Err(e) => Err(e),
     }

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod chat;
+mod console;
 mod downlink;
 mod erase;
 mod error;
@@ -34,7 +35,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 use self::readers::Readers;
-use self::writer::{After, Tx, Writer};
+use self::writer::{After, News, Tx, Writer};
 use super::{Result, Store, StoreError};
 use crate::clock::{Clock, Millis};
 
@@ -97,6 +98,7 @@ pub struct Sqlite {
     clock: Clock,
     settings: Settings,
     announced: watch::Receiver<i64>,
+    changed: watch::Receiver<u64>,
 }
 
 impl Sqlite {
@@ -114,10 +116,11 @@ impl Sqlite {
         let readers = Readers::open(settings.readers.max(1), || connect(&file, &settings))?;
         let last = downlink::last(&conn)?;
         let (announced, watch) = watch::channel(last);
-        let (writer, thread) = Writer::start(conn, clock.clone(), announced)
+        let (change, changed) = watch::channel(0);
+        let (writer, thread) = Writer::start(conn, clock.clone(), News { announced, changed: change })
             .map_err(|e| StoreError::Failed { doing: "starting its writer", source: Box::new(e) })?;
         let (writer, thread) = (Mutex::new(Some(writer)), Mutex::new(Some(thread)));
-        Ok(Self { writer, thread, readers, clock, settings, announced: watch })
+        Ok(Self { writer, thread, readers, clock, settings, announced: watch, changed })
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T>

@@ -339,7 +339,7 @@ fn write_show(show: Show) -> &'static str {
     }
 }
 
-fn read_show(text: &str) -> Option<Show> {
+pub fn read_show(text: &str) -> Option<Show> {
     match text {
         "away" => Some(Show::Away),
         "chat" => Some(Show::Chat),

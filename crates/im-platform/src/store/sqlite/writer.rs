@@ -40,6 +40,15 @@ pub struct After {
     pub erased: Cell<bool>,
 }
 
+/// Who is told of what was committed.
+#[derive(Debug)]
+pub struct News {
+    /// Position of the last event on the downlink.
+    pub announced: watch::Sender<i64>,
+    /// Grows with every change.
+    pub changed: watch::Sender<u64>,
+}
+
 trait Job: Send {
     /// Does the work; true keeps it.
     fn run(&mut self, tx: Tx<'_>) -> bool;
@@ -109,15 +118,11 @@ impl Writer {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(
-        conn: Connection,
-        clock: Clock,
-        announced: watch::Sender<i64>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(conn: Connection, clock: Clock, news: News) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(conn, &clock, &announced, queue))?;
+            .spawn(move || work(conn, &clock, &news, queue))?;
         Ok((Self { jobs }, thread))
     }
 
@@ -142,12 +147,7 @@ impl Writer {
     }
 }
 
-fn work(
-    mut conn: Connection,
-    clock: &Clock,
-    announced: &watch::Sender<i64>,
-    mut queue: mpsc::Receiver<Box<dyn Job>>,
-) {
+fn work(mut conn: Connection, clock: &Clock, news: &News, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = queue.blocking_recv() {
         let (mut group, after) = (Vec::new(), After::default());
         let failed = group_commit(&mut conn, clock, &after, first, &mut queue, &mut group).err().map(|e| {
@@ -169,7 +169,11 @@ fn work(
         }
         // Before the answers: who has one finds the news announced.
         if failed.is_none() && after.announced.get() > 0 {
-            announced.send_replace(after.announced.get());
+            news.announced.send_replace(after.announced.get());
+        }
+        let changes = conn.total_changes();
+        if failed.is_none() && changes != *news.changed.borrow() {
+            news.changed.send_replace(changes);
         }
         for job in group {
             job.answer(failed.as_ref());

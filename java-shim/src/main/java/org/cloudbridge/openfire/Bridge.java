@@ -99,7 +99,7 @@ final class Bridge {
 
         StanzaWriter.Pool writers = new StanzaWriter.Pool();
         final Held held = new Held();
-        undo("the held packets", held::clear);
+        undo("the held packets", held::letGo);
         final Offers offers = new Offers(started, held, writers);
         final SessionWatch watch = new SessionWatch(started);
         final OfflineWatch offline = new OfflineWatch(started, writers);
@@ -111,14 +111,9 @@ final class Bridge {
         UserVerbs.Accounts accounts = OpenfirePeople.accounts();
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
-        EffectPump.FilterSink filters = table -> {
-            watch.wanted(table.sessions);
-            gate.filter(table);
-            iqs.filter(table);
-            presences.filter(table);
-            events.filter(table);
-            login.wanted(table.login);
-        };
+        final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
+        final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
+            events::filter, table -> login.wanted(table.login), components::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login), LEAST_PUMPS,
             MOST_PUMPS);
@@ -138,6 +133,7 @@ final class Bridge {
         undo("the account listener", () -> UserEventDispatcher.removeListener(events));
         watch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
+        undo("the components", () -> components.filter(FilterTable.NOTHING));
         undo("the login", () -> login.wanted(false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
@@ -192,6 +188,19 @@ final class Bridge {
         } catch (RuntimeException e) {
             return DEFAULT_DRAIN_MILLIS;
         }
+    }
+
+    /** Each part gets the new table, also when one of them fails over it. */
+    private static EffectPump.FilterSink inTurn(final EffectPump.FilterSink... parts) {
+        return table -> {
+            for (EffectPump.FilterSink part : parts) {
+                try {
+                    part.filter(table);
+                } catch (Throwable e) {
+                    LOG.error("A part of the filter table could not be put in place: {}", e.toString());
+                }
+            }
+        };
     }
 
     private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login) {

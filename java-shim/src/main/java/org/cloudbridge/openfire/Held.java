@@ -9,10 +9,14 @@ package org.cloudbridge.openfire;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.xmpp.packet.Packet;
 
 /** token -> packet. Tokens are unique within one load of the plugin and never 0. */
 final class Held {
+    private static final Logger LOG = LoggerFactory.getLogger(Held.class);
+
     /** Lets packets go that are no messages. Called on pump threads; after OK the token is forgotten. */
     interface Keeper {
         /** Lets the packet go its normal way. */
@@ -72,7 +76,20 @@ final class Held {
         return packets.size();
     }
 
-    void clear() {
-        packets.clear();
+    /**
+     * The end: what a keeper still has goes its normal way, so that nobody waits for an answer that cannot come any more.
+     * Messages are in the host's journal.
+     */
+    void letGo() {
+        for (Long token : packets.keySet()) {
+            Entry entry = packets.remove(token);
+            if (entry != null && entry.keeper != null) {
+                try {
+                    entry.keeper.release(entry.packet);
+                } catch (Exception e) {
+                    LOG.warn("A held packet could not be let go: {}", e.getClass().getName());
+                }
+            }
+        }
     }
 }

@@ -263,12 +263,13 @@ final class LoginProvider implements AuthProvider {
         return scram.code == UNKNOWN ? null : scram;
     }
 
-    private Scram right(Scram scram) throws UserNotFoundException {
+    private Scram right(Scram scram) {
         if (scram.code == RIGHT) {
             return scram;
         }
-        notes.note(scram.code == LOCKED ? SaslGuard.LOCKED : scram.code == WRONG ? SaslGuard.NOTHING : SaslGuard.NO_ANSWER);
-        throw new UserNotFoundException("no SCRAM values");
+        notes.note(scram.code == LOCKED ? SaslGuard.LOCKED : SaslGuard.NO_ANSWER);
+        // Not UserNotFoundException, for which Openfire would log the stack and go on with a salt of its own.
+        throw new IllegalStateException("no SCRAM values");
     }
 
     private int failed(Exception e) {

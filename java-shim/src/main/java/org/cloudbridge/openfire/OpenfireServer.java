@@ -7,10 +7,12 @@ package org.cloudbridge.openfire;
 import java.util.Collection;
 
 import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.component.InternalComponentManager;
 import org.jivesoftware.openfire.handler.IQHandler;
 import org.jivesoftware.openfire.roster.Roster;
 import org.jivesoftware.openfire.roster.RosterItem;
 import org.jivesoftware.openfire.user.UserNotFoundException;
+import org.xmpp.component.ComponentException;
 import org.xmpp.packet.JID;
 
 /** Adapters to the real server. */
@@ -34,6 +36,26 @@ final class OpenfireServer {
             @Override
             public void remove(IQHandler handler) {
                 server.getIQRouter().removeHandler(handler);
+            }
+        };
+    }
+
+    /** The internal components. Removed are ours only, not whoever shares their subdomain. */
+    static Components.Registry components(final String domain) {
+        return new Components.Registry() {
+            @Override
+            public boolean isTaken(String subdomain) {
+                return InternalComponentManager.getInstance().hasComponent(new JID(subdomain + "." + domain));
+            }
+
+            @Override
+            public void add(String subdomain, SearchComponent component) throws ComponentException {
+                InternalComponentManager.getInstance().addComponent(subdomain, component);
+            }
+
+            @Override
+            public void remove(String subdomain, SearchComponent component) {
+                InternalComponentManager.getInstance().removeComponent(subdomain, component);
             }
         };
     }

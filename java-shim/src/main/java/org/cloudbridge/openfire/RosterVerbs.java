@@ -73,11 +73,13 @@ final class RosterVerbs implements Appliers.Area {
         RosterItem item = roster.getRosterItem(contact);
         RosterItem.SubType before = item.getSubStatus();
         if (known && before == subscription && ask == none(item.getAskStatus()) && text(name).equals(text(item.getNickname()))
-            && new HashSet<>(groups).equals(new HashSet<>(item.getGroups()))) {
+            && sameGroups(groups, item)) {
             return ALREADY;
         }
         item.setNickname(name);
-        item.setGroups(groups);
+        if (!sameGroups(groups, item)) {
+            item.setGroups(groups); // Openfire looks every one up among the shared groups.
+        }
         item.setSubStatus(subscription);
         item.setAskStatus(ask);
         if (seesOwner(subscription)) {
@@ -158,6 +160,10 @@ final class RosterVerbs implements Appliers.Area {
 
     private static String text(String value) {
         return value == null ? "" : value;
+    }
+
+    private static boolean sameGroups(List<String> groups, RosterItem item) {
+        return new HashSet<>(groups).equals(new HashSet<>(item.getGroups()));
     }
 
     private static boolean keepsNoneQuiet() {

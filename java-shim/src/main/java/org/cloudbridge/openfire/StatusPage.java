@@ -6,6 +6,8 @@
  *   GET  cloudbridge-settings.jsp         the page (Openfire decorates it by the pageID)
  *   GET  cloudbridge-settings.jsp?json    the same facts as JSON
  *   POST action=save | action=test        write settings | try the platform
+ *   POST action=explain                   stanza, event (checkbox): what the mapping makes of a stanza
+ *   POST action=import                    step = status, dry, start or stop: the import of what Openfire has
  *
  * CSRF: Openfire 4.5 and later checks the parameter `csrf` before we are called and gives us the next value as a request
  * attribute. Where the attribute is absent, we keep a token of our own in the session. It makes a new value at every
@@ -46,10 +48,17 @@ public final class StatusPage extends HttpServlet {
     private static final class Note {
         final String text;
         final boolean error;
+        /** Shown as it is, line by line, above the page; empty = none. */
+        final String answer;
 
         Note(String text, boolean error) {
+            this(text, error, "");
+        }
+
+        Note(String text, boolean error, String answer) {
             this.text = text;
             this.error = error;
+            this.answer = answer;
         }
     }
 
@@ -78,6 +87,11 @@ public final class StatusPage extends HttpServlet {
                 note = new Note("Cloud Bridge is not running; nothing was changed.", true);
             } else if (action.equals("test")) {
                 note = ask(host, new Frame.Writer(Frame.ASK_TEST_PLATFORM).done());
+            } else if (action.equals("explain")) {
+                note = answer(host, new Frame.Writer(Frame.ASK_EXPLAIN, 1024).putStr(request.getParameter("stanza"))
+                    .putBool(request.getParameter("event") != null).done());
+            } else if (action.equals("import")) {
+                note = answer(host, new Frame.Writer(Frame.ASK_IMPORT).putStr(request.getParameter("step")).done());
             } else if (action.equals("panic") && CloudBridgePlugin.isTest()) {
                 note = ask(host, new Frame.Writer(Frame.ASK_PANIC).done());
             } else if (!action.equals("save")) {
@@ -150,6 +164,12 @@ public final class StatusPage extends HttpServlet {
         return new Note(answer.takeStr(), error);
     }
 
+    /** As ask, for answers of many lines. */
+    private static Note answer(HostCalls host, byte[] question) throws HostException {
+        Note note = ask(host, question);
+        return note.error ? note : new Note("", false, note.text);
+    }
+
     private static void json(HttpServletResponse response) throws IOException {
         response.setContentType("application/json;charset=UTF-8");
         response.setHeader("Cache-Control", "no-store");
@@ -184,6 +204,9 @@ public final class StatusPage extends HttpServlet {
                 body = "<p class=\"cloudbridge-fault\">The page could not be made (code " + e.code() + "): "
                     + escape(e.getMessage()) + "</p>";
             }
+        }
+        if (!note.answer.isEmpty()) {
+            body = "<pre class=\"cloudbridge-answer\">" + escape(note.answer) + "</pre>" + body;
         }
         response.getOutputStream().write(("<html><head><title>Cloud Bridge</title><meta name=\"pageID\" content=\"" + PAGE_ID
             + "\"/></head><body>" + body + "</body></html>").getBytes(StandardCharsets.UTF_8));

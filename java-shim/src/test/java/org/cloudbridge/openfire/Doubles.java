@@ -75,9 +75,20 @@ final class Doubles {
             }
         }
 
+        /** What the host answers, by the opcode of the ask; nothing = no answer in time. */
+        final java.util.Map<Integer, byte[]> answers = new java.util.concurrent.ConcurrentHashMap<>();
+        final List<String> asked = Collections.synchronizedList(new ArrayList<>());
+
         @Override
-        public byte[] ask(byte[] frame) {
-            throw new UnsupportedOperationException();
+        public byte[] ask(byte[] frame) throws HostException {
+            Frame.Reader reader = new Frame.Reader(frame);
+            int opcode = reader.opcode();
+            asked.add(opcode + " " + reader.takeStr() + (reader.hasMore() ? " " + reader.takeStr() : ""));
+            byte[] answer = answers.get(opcode);
+            if (answer == null) {
+                throw new HostException(HostException.TIMEOUT, "no answer");
+            }
+            return answer;
         }
 
         @Override
@@ -100,6 +111,9 @@ final class Doubles {
         boolean carbons;
         boolean anonymous;
         boolean closed;
+        boolean failsToClose;
+        /** What it was sent beside packets. */
+        final StringBuilder raw = new StringBuilder();
         int priority;
         /** What the session does with a packet instead of keeping it. */
         Runnable instead;
@@ -130,6 +144,15 @@ final class Doubles {
                                 presence.setPriority(priority);
                             }
                             return presence;
+                        case "deliverRawText":
+                            raw.append(arguments[0]);
+                            return null;
+                        case "close":
+                            if (failsToClose) {
+                                throw new IllegalStateException("on purpose");
+                            }
+                            closed = true;
+                            return null;
                         case "process":
                             if (instead != null) {
                                 instead.run();

@@ -265,6 +265,18 @@ public class IqGateTest {
     }
 
     @Test
+    public void whatIsHeldAtTheEndIsAnsweredByTheBuiltIn() throws Exception {
+        standIn("jabber:iq:roster").handleIQ(rosterSet());
+        standIn("jabber:iq:roster").handleIQ(rosterSet());
+        gate.filter(FilterTable.NOTHING);
+        roster.failure = new IllegalStateException("x");
+        held.put(77, new org.xmpp.packet.Message());
+        held.letGo();
+        assertEquals(2, alice.got.size());
+        assertEquals(0, held.size());
+    }
+
+    @Test
     public void standInsFollowTheTable() throws Exception {
         IQHandler first = standIn("jabber:iq:roster");
         mode(Frame.MODE_WATCH);

@@ -1,1 +1,0 @@
-//! Documentation made from the tables: docs/mapping.md, docs/settings.md, docs/claimed.md.
