@@ -9,6 +9,7 @@ use im_api::chat::{Outcome, SettleItem, Verdict};
 use crate::config::Policy;
 use crate::lanes::{Action, Held};
 use crate::mapping::explain::Note;
+use crate::stanza::errors::{self, ErrorType};
 use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
@@ -51,8 +52,20 @@ pub fn claim(stanza: &Stanza) -> Option<Claim> {
     Some(Claim { lane: format!("{sender}>{recipient}"), recipient, sender, ask: storable, storable })
 }
 
-use crate::mapping::explain::Note;
-use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
+/// What the row does not say about a message of its own.
+#[must_use]
+pub fn note(stanza: &Stanza) -> Note {
+    match claim(stanza) {
+        None => Note::Left("it carries a room's password, so it is left to Openfire and no copy is made.".into()),
+        Some(claim) if claim.ask => Note::More(
+            "In decide mode it is held only if its recipient is a registered user here; otherwise it passes and a copy is delivered.".into(),
+        ),
+        Some(_) => Note::Unasked(
+            "it is never to be stored (XEP-0160, XEP-0334), so nobody is asked; it only keeps its place behind messages that are held.".into(),
+        ),
+    }
+}
+
 /// Whether a message carries a room's password (XEP-0249, XEP-0045 7.8): such a one is left to Openfire, so that the password is in no journal
 /// and with no platform.
 #[must_use]
@@ -110,17 +123,21 @@ pub fn action(verdict: &Verdict) -> Result<Action, String> {
         Verdict::Stored => Action::Stored,
         Verdict::HandedOver => Action::Drop,
         Verdict::Native | Verdict::Settled => Action::Release { force: true },
-        Verdict::Replace { stanza } => {
-            match json::decode(stanza.to_string().as_bytes(), json::Mode::Strict) {
-                Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
-                Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
+        Verdict::Replace { stanza } => match json::decode(stanza.get().as_bytes(), json::Mode::Strict) {
+            Ok(stanza) => Action::Replace { xml: stanza.to_xml_string().into() },
+            Err(error) => return Err(format!("its replacement is no stanza JSON: {error}")),
+        },
+        Verdict::Refuse { kind, condition, text } => {
+            let Some(usual) = errors::kind_of(condition) else {
+                return Err("its refusal names no defined condition of a stanza error".into());
+            };
+            let kind = ErrorType::from_name(kind).unwrap_or(usual);
+            Action::Refuse {
+                kind: kind.as_str().into(),
+                condition: condition.clone(),
+                text: text.clone().unwrap_or_default(),
             }
         }
-        Verdict::Refuse { kind, condition, text } => Action::Refuse {
-            kind: kind.clone(),
-            condition: condition.clone(),
-            text: text.clone().unwrap_or_default(),
-        },
         Verdict::Failed { problem, detail } => return Err(format!("{problem}: {detail}")),
     })
 }

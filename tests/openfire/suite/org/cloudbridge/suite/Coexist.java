@@ -159,18 +159,23 @@ final class Coexist {
     @Scenario("the jar removed while deciding: users log in, the log says whose messages are only at the platform; with the jar "
             + "back they are handed over")
     static void jarRemoved(Stage stage) throws Exception {
-        Server server = stage.deciding("juliet", "romeo", "mercutio").up();
+        Server server = stage.deciding("juliet", "romeo", "mercutio").set("user.mode", "decide").set("friend.mode", "decide")
+                .openfireProperty("xmpp.client.tls.policy", "required").up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Ledger ledger = new Ledger();
         long before = server.count("stored");
         ledger.send(juliet, server.jid("romeo"), 10);
         ledger.allTaken();
         Await.until("the platform keeps 10", () -> server.count("stored") - before >= 10);
+        Json.Value kept = server.status().get("modules", "chat", "kept_by_platform");
+        Check.equal(10L, kept.get("messages").number(), "messages that the status page says only the platform has");
+        Check.equal(server.jid("romeo"), kept.get("who").list().get(0).get("user").text(), "whose they are");
         Check.equal("true", server.command("remove"), "the plugin is gone");
         Client romeo = stage.online(server, "romeo", "orchard");
         Client mercutio = stage.online(server, "mercutio", "street");
         mercutio.chat(romeo.bareJid(), "without it");
         romeo.inbox.awaitBody("without it");
+        RawClient.login(server, "mercutio", Server.password("mercutio"), "by-plain").logout();
         Check.equal(0, ledger.arrived(romeo), "messages that are only at the platform");
         romeo.disconnect();
         Check.that(server.log().contains("10 messages for 1 user are kept only by the platform"), "the log says what is owed");
@@ -179,5 +184,7 @@ final class Coexist {
         Client again = stage.online(server, "romeo", "orchard");
         ledger.awaitAll(again);
         ledger.check(again);
+        Await.until("the status page says that nothing is kept",
+                () -> server.status().get("modules", "chat", "kept_by_platform", "messages").number() == 0);
     }
 }

@@ -99,7 +99,8 @@ final class Server {
 
     /** Talks to other servers: dialback, no TLS. */
     Server federated() {
-        return openfireProperty("xmpp.server.socket.active", true).openfireProperty("xmpp.server.tls.policy", "disabled")
+        return openfireProperty("xmpp.server.socket.active", true).openfireProperty("xmpp.server.tls.enabled", false)
+                .openfireProperty("xmpp.server.tls.policy", "disabled")
                 .openfireProperty("xmpp.server.dialback.enabled", true);
     }
 
