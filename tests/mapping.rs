@@ -9,8 +9,11 @@ mod wrong;
 
 use std::path::{Path, PathBuf};
 
+use cloudbridge::lanes::Action;
 use cloudbridge::mapping::{Outcome, Own, Registry, Response, Source, value};
+use cloudbridge::modules::chat;
 use cloudbridge::stanza::{Limits, Stanza, canonical};
+use im_api::chat::DecideAnswer;
 use im_api::routes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -188,4 +191,37 @@ fn every_row_has_its_cases() {
     for (name, path, _) in files {
         assert!(registry().row(&name).is_some(), "{} is about no row", path.display());
     }
+}
+
+/// The row shows what the code of the batch does with each verdict; here they are held against each other.
+#[test]
+fn the_code_of_chat_means_the_same_by_a_verdict_as_its_row() {
+    let files = cases();
+    let (_, _, cases) = files.iter().find(|(name, _, _)| name == "chat.message").expect("its cases");
+    let mut verdicts = std::collections::BTreeSet::new();
+    for case in cases {
+        let Some(answer) = case.response.as_ref().filter(|answer| answer.status == 200) else { continue };
+        let Ok(answer) = serde_json::from_str::<DecideAnswer>(&answer.body.to_string()) else { continue };
+        let Some(decided) = answer.results.first() else { continue };
+        let meant = match chat::action(&decided.verdict) {
+            Ok(Action::Release { .. }) => json!("native"),
+            Ok(Action::Stored | Action::Drop) => json!("done"),
+            Ok(Action::Replace { xml }) => json!({ "reply": canonical(&parse(&xml)) }),
+            Ok(Action::Refuse { kind, condition, text }) => {
+                json!({ "error": { "type": kind, "condition": condition, "text": text } })
+            }
+            Err(_) => json!("ill"),
+        };
+        let expected = match case.outcome.get("reply").and_then(Value::as_str) {
+            Some(xml) => json!({ "reply": canonical(&parse(xml)) }),
+            None => case.outcome.clone(),
+        };
+        assert_eq!(meant, expected, "{}", case.title);
+        verdicts.insert(case.response.as_ref().expect("there").body["results"][0]["verdict"].to_string());
+    }
+    assert_eq!(verdicts.len(), 8, "every verdict has its case: {verdicts:?}");
+}
+
+fn parse(xml: &str) -> Stanza {
+    Stanza::parse(xml.as_bytes(), &Limits::default()).unwrap_or_else(|e| panic!("{e}: {xml}"))
 }

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::config::{Config, PREFIX, SETTINGS, Setting, Type};
+use crate::config::{Config, MODULES, PREFIX, SETTINGS, Setting, Type};
+use crate::mapping::Registry;
+use crate::mapping::registry::Loaded;
 
 /// One property to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +96,9 @@ pub fn render(status: &Value, config: &Config, csrf: (&str, &str), message: (&st
         h,
         "<form method=\"post\" action=\"?\" class=\"cb-test\">{field}<input type=\"hidden\" name=\"action\" value=\"test\"><button type=\"submit\" id=\"cb-test\">Test the platform</button> asks it now and shows what it says.</form>"
     );
+    modules(&mut h, status, config);
     failures(&mut h, status);
+    explain(&mut h, &field);
     form(&mut h, config, &field);
     h.push_str("</div>");
     h.push_str(SCRIPT);
@@ -126,15 +130,6 @@ fn overview(h: &mut String, s: &Value) {
             esc(&value)
         );
     }
-    h.push_str("</tbody></table><h2>Counted since the start</h2><table class=\"cb-table\"><tbody>");
-    for (name, value) in s["modules"]["chat"]["counts"].as_object().into_iter().flatten() {
-        let _ = write!(
-            h,
-            "<tr><th scope=\"row\">{}</th><td data-cb=\"/modules/chat/counts/{name}\">{}</td></tr>",
-            esc(&name.replace('_', " ")),
-            esc(&text(value))
-        );
-    }
     h.push_str("</tbody></table><h2>Versions</h2><table class=\"cb-table\"><tbody>");
     for (name, value) in s["versions"].as_object().into_iter().flatten() {
         let _ = write!(h, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", esc(name), esc(&text(value)));
@@ -143,6 +138,112 @@ fn overview(h: &mut String, s: &Value) {
         h,
         "<tr><th scope=\"row\">data folder</th><td>{}</td></tr></tbody></table>",
         esc(&text(&s["journal"]["folder"]))
+    );
+}
+
+/// What a row's counts are called on the page.
+const COUNTS: [(&str, &str); 10] = [
+    ("seen", "seen"),
+    ("taken", "held"),
+    ("native", "left to Openfire"),
+    ("answered", "answered"),
+    ("refused", "refused"),
+    ("dropped", "dropped"),
+    ("alone", "decided alone"),
+    ("observed", "noted"),
+    ("told", "told"),
+    ("lost", "lost"),
+];
+
+/// A section for each module: its mode, and what its rows have done.
+fn modules(h: &mut String, s: &Value, config: &Config) {
+    h.push_str("<h2>Modules</h2>");
+    let (registry, _) = Registry::built_in();
+    for module in registry.modules() {
+        let (name, mode) = (module.name.as_str(), config.module(&module.name).mode.as_str());
+        let means = LADDER.iter().find(|(word, _)| *word == mode).map_or("", |(_, means)| means);
+        let _ = write!(
+            h,
+            "<section class=\"cb-module\" id=\"cb-module-{name}\" aria-labelledby=\"cb-module-{name}-name\"><h3 id=\"cb-module-{name}-name\">{}: {mode}</h3><p>{} <strong>{mode}</strong>: {}.</p>",
+            capital(name),
+            esc(&module.about),
+            esc(means)
+        );
+        counts(h, s, name);
+        rows(h, s, module);
+        h.push_str("</section>");
+    }
+}
+
+/// What the module counts as a whole.
+fn counts(h: &mut String, s: &Value, module: &str) {
+    let mut lines = String::new();
+    for group in ["counts", "logins"] {
+        for (name, value) in s["modules"][module][group].as_object().into_iter().flatten() {
+            let _ = write!(
+                lines,
+                "<tr><th scope=\"row\">{}</th><td data-cb=\"/modules/{module}/{group}/{}\">{}</td></tr>",
+                esc(&name.replace('_', " ")),
+                esc(name),
+                esc(&text(value))
+            );
+        }
+    }
+    if !lines.is_empty() {
+        let _ = write!(
+            h,
+            "<table class=\"cb-table\"><caption>{}: counted since the start</caption><tbody>{lines}</tbody></table>",
+            capital(module)
+        );
+    }
+}
+
+/// What its rows count, those that are not sent together with others.
+fn rows(h: &mut String, s: &Value, module: &Loaded) {
+    let shown: Vec<_> = module.rows.iter().filter(|row| row.batch.is_none()).collect();
+    if shown.is_empty() {
+        return;
+    }
+    let _ = write!(
+        h,
+        "<table class=\"cb-table\"><caption>{}: its rows since the start</caption><thead><tr><th scope=\"col\">row</th>",
+        capital(&module.name)
+    );
+    for (_, word) in COUNTS {
+        let _ = write!(h, "<th scope=\"col\">{word}</th>");
+    }
+    h.push_str("</tr></thead><tbody>");
+    for row in shown {
+        let _ = write!(h, "<tr><th scope=\"row\" title=\"{}\">{}</th>", esc(&row.about), esc(&row.name));
+        for (count, _) in COUNTS {
+            let _ = write!(
+                h,
+                "<td data-cb=\"/modules/{}/rows/{}/{count}\">{}</td>",
+                esc(&module.name),
+                esc(&row.name),
+                esc(&text(&s["modules"][&module.name]["rows"][&row.name][count]))
+            );
+        }
+        h.push_str("</tr>");
+    }
+    h.push_str("</tbody></table>");
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A form that asks what would happen to a stanza.
+fn explain(h: &mut String, csrf: &str) {
+    let _ = write!(
+        h,
+        "<h2>Explain a stanza</h2><form method=\"post\" action=\"?\" class=\"cb-explain\">{csrf}<input type=\"hidden\" name=\"action\" value=\"explain\">\
+         <p id=\"cb-stanza-help\">Which row takes it, why, what would be sent and what each answer would mean. Nothing is sent, nothing is kept; passwords are masked.</p>\
+         <div class=\"cb-field\"><label for=\"cb-stanza\">Stanza (XML)</label><br><textarea id=\"cb-stanza\" name=\"stanza\" rows=\"6\" cols=\"80\" required spellcheck=\"false\" aria-describedby=\"cb-stanza-help\" placeholder=\"{}\"></textarea></div>\
+         <div class=\"cb-field\"><input type=\"checkbox\" id=\"cb-event\" name=\"event\" value=\"true\"> <label for=\"cb-event\" class=\"cb-clear\">It is an event: something that has happened in Openfire, written as a stanza</label></div>\
+         <p><button type=\"submit\" id=\"cb-explain\">Explain</button></p></form>",
+        esc("<message xmlns='jabber:client' type='chat' to='juliet@example.org'><body>hi</body></message>")
     );
 }
 
@@ -176,18 +277,25 @@ fn form(h: &mut String, config: &Config, csrf: &str) {
         h,
         "</dl><form method=\"post\" action=\"?\">{csrf}<input type=\"hidden\" name=\"action\" value=\"save\">"
     );
-    let mut group = "";
+    let mut group = String::new();
     for setting in SETTINGS {
-        if setting.group != group {
+        let own = group_of(setting);
+        if own != group {
             if !group.is_empty() {
                 h.push_str("</fieldset>");
             }
-            group = setting.group;
+            group = own;
             let _ = write!(h, "<fieldset><legend>{group}</legend>");
         }
         field(h, config, setting);
     }
     h.push_str("</fieldset><p><button type=\"submit\" id=\"cb-save\">Save</button></p></form>");
+}
+
+/// Settings that stand together: a module's, or those of one heading.
+fn group_of(setting: &Setting) -> String {
+    let module = setting.key.split('.').next().filter(|name| MODULES.contains(name));
+    module.map_or_else(|| setting.group.to_owned(), |name| format!("Module {name}"))
 }
 
 fn field(h: &mut String, config: &Config, setting: &Setting) {
@@ -246,7 +354,7 @@ fn field(h: &mut String, config: &Config, setting: &Setting) {
     );
 }
 
-const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}#cloudbridge .cb-clear{font-weight:400;min-width:0}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
+const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid;white-space:pre-wrap;overflow-wrap:anywhere}.cb-table caption{text-align:left;font-weight:600;padding:.6em 0 .2em}#cloudbridge h3{font-size:1em;margin:1.2em 0 .2em}#cb-stanza{font-family:monospace;max-width:100%}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}#cloudbridge .cb-clear{font-weight:400;min-width:0}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
 
 // Renews the figures; the page is complete without it.
 const SCRIPT: &str = "<script>(function(){function at(o,p){return p.split('/').slice(1).reduce(function(v,k){return v==null?null:v[k]},o)}function show(v){return v==null?'\\u2013':v===true?'yes':v===false?'no':String(v)}setInterval(function(){fetch('?json',{credentials:'same-origin'}).then(function(r){return r.ok?r.json():null}).then(function(s){if(!s)return;document.querySelectorAll('#cloudbridge [data-cb]').forEach(function(e){e.textContent=show(at(s,e.getAttribute('data-cb')))})}).catch(function(){})},2000)})()</script>";
@@ -293,11 +401,68 @@ mod tests {
                 && !html.contains("\"><script>x")
         );
         for setting in SETTINGS {
+            let place = html.find(&format!("name=\"{PREFIX}{}\"", setting.key)).expect(setting.key);
+            let legend = format!("<legend>{}</legend>", group_of(setting));
+            assert_eq!(html.matches(&legend).count(), 1, "{legend} stands once");
+            let begin = html.find(&legend).expect(&legend);
             assert!(
-                html.contains(&format!("name=\"{PREFIX}{}\"", setting.key)),
-                "{} has a field",
+                begin < place && !html[begin..place].contains("</fieldset>"),
+                "{} is below {legend}",
                 setting.key
             );
+        }
+    }
+
+    #[test]
+    fn each_module_has_a_section_with_its_mode_and_the_counts_of_its_rows() {
+        let raw = [("friend.mode", "decide"), ("user.mode", "off")];
+        let (config, _) =
+            Config::read(raw.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(), None);
+        let status = serde_json::json!({ "modules": {
+            "chat": { "counts": { "seen": 71, "<x>": 1 } },
+            "user": { "logins": { "right": 73 } },
+            "friend": { "rows": { "friend.set": { "seen": 79, "taken": 83 } } },
+        } });
+        let html = render(&status, &config, ("csrf", "t"), ("", false));
+        for module in MODULES {
+            let mode = config.module(module).mode.as_str();
+            let heading = format!("<h3 id=\"cb-module-{module}-name\">{}: {mode}</h3>", capital(module));
+            assert!(html.contains(&heading), "{heading}");
+        }
+        for cell in [
+            "<td data-cb=\"/modules/chat/counts/seen\">71</td>",
+            "<td data-cb=\"/modules/user/logins/right\">73</td>",
+            "<td data-cb=\"/modules/friend/rows/friend.set/seen\">79</td>",
+            "<td data-cb=\"/modules/friend/rows/friend.set/taken\">83</td>",
+            "<td data-cb=\"/modules/friend/rows/friend.removed/told\">\u{2013}</td>",
+        ] {
+            assert!(html.contains(cell), "{cell}");
+        }
+        assert!(!html.contains("<x>"));
+    }
+
+    #[test]
+    fn every_field_has_a_label_and_every_form_the_token() {
+        let (config, _) = Config::read(
+            [("platform.token.password".to_owned(), "s".to_owned())].into_iter().collect(),
+            None,
+        );
+        let html = render(&Value::Null, &config, ("csrf", "t0"), ("a\n  b", false));
+        for tag in html
+            .split('<')
+            .filter(|tag| ["input ", "select ", "textarea "].iter().any(|t| tag.starts_with(t)))
+        {
+            if tag.contains("type=\"hidden\"") {
+                continue;
+            }
+            let id = tag.split(" id=\"").nth(1).and_then(|rest| rest.split('"').next()).expect(tag);
+            assert_eq!(html.matches(&format!("<label for=\"{id}\"")).count(), 1, "{tag}");
+            assert_eq!(html.matches(&format!(" id=\"{id}\"")).count(), 1, "{tag}");
+        }
+        let token = "<input type=\"hidden\" name=\"csrf\" value=\"t0\">";
+        assert_eq!(html.matches("<form ").count(), html.matches(token).count());
+        for name in ["name=\"action\" value=\"explain\"", "name=\"stanza\"", "name=\"event\""] {
+            assert_eq!(html.matches(name).count(), 1, "{name}: the shim reads it");
         }
     }
 }

@@ -287,7 +287,18 @@ impl Client {
             Some(wait) => request.timeout_recv_response(Some(wait)),
             None => request,
         };
-        let request = request.timeout_global(headers.limit).build();
+        let request = match headers.limit.map(|limit| limit / 10) {
+            // Shares that add up to the limit; the answer takes longest.
+            Some(part) => request
+                .timeout_resolve(Some(part))
+                .timeout_connect(Some(part))
+                .timeout_send_request(Some(part))
+                .timeout_send_body(Some(part))
+                .timeout_recv_response(Some(part * 5))
+                .timeout_recv_body(Some(part)),
+            None => request,
+        };
+        let request = request.build();
         let mut response = connected.agent.run(request).map_err(transport)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();

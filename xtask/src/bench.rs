@@ -1,5 +1,5 @@
 //! `cargo xtask bench NAME`: one benchmark of `benches/`, in the release profile. What is written in Rust runs alone (`journal`); `offer`
-//! is Java programs around the built plugin, because what it measures happens in a JVM.
+//! is Java programs around the built plugin, because what it measures happens in a JVM; `platform` is the platform's own.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -15,6 +15,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["offer", rest @ ..] => offer(project, rest),
+        ["platform", rest @ ..] => platform(project, rest),
         _ => in_rust(project, arguments),
     }
 }
@@ -22,11 +23,30 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
 fn in_rust(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     let known = names(project)?;
     let Some(name) = arguments.first().filter(|name| known.contains(name)) else {
-        return Err(Failure::new(format!("name a benchmark: {}, offer", known.join(", "))));
+        return Err(Failure::new(format!("name a benchmark: {}, offer, platform", known.join(", "))));
     };
     let mut cargo = project.cargo();
     cargo.args(["bench", "--package", "cloudbridge", "--bench", name, "--"]).args(&arguments[1..]);
     execute(cargo, Output::Shown)
+}
+
+/// What the platform's operations cost as totals grow. A whole run becomes the figures in the platform's docs; anything less stays in `target`.
+fn platform(project: &Project, words: &[&str]) -> Result<(), Failure> {
+    let mut cargo = project.cargo();
+    cargo.args(["bench", "--package", "im-platform", "--bench", "scale", "--"]).args(words);
+    let into = match words {
+        [] => Some(project.root.join("crates/im-platform/docs")),
+        ["--quick"] => Some(project.target.join("bench/platform")),
+        _ => None,
+    };
+    if let Some(into) = &into {
+        cargo.arg(format!("--into={}", into.display()));
+    }
+    execute(cargo, Output::Shown)?;
+    if let Some(into) = into {
+        println!("\nTable and chart are in {}", into.display());
+    }
+    Ok(())
 }
 
 fn names(project: &Project) -> Result<Vec<String>, Failure> {

@@ -7,6 +7,7 @@
 mod bench;
 mod builds;
 mod console;
+mod contract;
 mod dist;
 mod docs;
 mod linkcheck;
@@ -45,13 +46,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|console|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|console|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },
     Command {
         name: "bench",
-        arguments: "journal|offer [--quick]",
+        arguments: "journal|offer|platform [--quick]",
         about: "runs a benchmark (docs/performance.md)",
         run: bench::run,
     },

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the Rust tests, the shim's tests, the link check, and the suite in a real Openfire.
+//! `cargo xtask test`: the Rust tests, the shim's tests, the link check, the platform against its contract, and the suite in a real Openfire.
 //!
 //! Everything is built once. The Rust tests run beside the release build and the shim's tests; the suite in Openfire
 //! runs alone, because its clients have deadlines.
@@ -10,15 +10,16 @@ use std::time::Instant;
 
 use crate::builds;
 use crate::console;
+use crate::contract;
 use crate::linkcheck;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::{Jdk, npm};
 
 /// How many tests of a suite passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    passed: usize,
-    failed: usize,
+pub struct Count {
+    pub passed: usize,
+    pub failed: usize,
 }
 
 impl Count {
@@ -66,6 +67,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
             let jdk = Jdk::for_builds()?;
             vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project))]
         }
+        ["contract"] => vec![suite("contract", || contract::run(project))],
         ["console", filter @ ..] => vec![suite("console", || console(project, filter))],
         ["openfire", filter @ ..] => {
             let jdk = Jdk::for_builds()?;
@@ -73,10 +75,14 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         _ => {
             return Err(Failure::new(
-                "usage: cargo xtask test [rust|java|link|console [FILTER...]|openfire [FILTER...]]",
+                "usage: cargo xtask test [rust|java|link|contract|console [FILTER...]|openfire [FILTER...]]",
             ));
         }
     };
+    summary(&suites)
+}
+
+fn summary(suites: &[Suite]) -> Result<(), Failure> {
     println!("\nSummary");
     suites.iter().for_each(|suite| println!("  {}", line(suite)));
     let passed: usize = suites.iter().map(|suite| suite.count.passed).sum();
@@ -95,6 +101,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         ];
         suites.insert(0, rust.join().unwrap_or_else(|_| suite("rust", || Err(Failure::new("it panicked")))));
         suites.push(suite("console", || console(project, &[])));
+        suites.push(suite("contract", || contract::run(project)));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
@@ -180,7 +187,7 @@ fn count_rust(log: &str) -> Count {
 }
 
 /// Gradle's JUnit reports.
-fn count_junit(directory: &Path) -> Result<Count, Failure> {
+pub fn count_junit(directory: &Path) -> Result<Count, Failure> {
     let mut count = Count::default();
     for entry in fs::read_dir(directory).doing(format!("reading {}", directory.display()))? {
         let path = entry.doing(format!("reading {}", directory.display()))?.path();
@@ -188,7 +195,11 @@ fn count_junit(directory: &Path) -> Result<Count, Failure> {
             continue;
         }
         let report = fs::read_to_string(&path).doing(format!("reading {}", path.display()))?;
-        let head = report.lines().find(|line| line.starts_with("<testsuite ")).unwrap_or_default();
+        let head = report
+            .lines()
+            .map(str::trim_start)
+            .find(|line| line.starts_with("<testsuite "))
+            .unwrap_or_default();
         let failed = attribute(head, "failures") + attribute(head, "errors");
         count.failed += failed;
         count.passed += attribute(head, "tests").saturating_sub(failed + attribute(head, "skipped"));

@@ -1,4 +1,4 @@
-//! Finding the programs that are not Cargo's: a JDK, Gradle, npm, a browser. Each missing one gets one message that says what to do.
+//! Finding the programs that are not Cargo's: a JDK, Gradle, npm, a browser, Python. Each missing one gets one message that says what to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ fn on_path(program: &str) -> Option<PathBuf> {
 /// Gradle on the given JDK, installed first where that is a matter of one command.
 pub fn gradle(project: &Project, jdk: &Jdk) -> Result<Command, Failure> {
     if on_path("gradle").is_none() {
-        install(project, "gradle", "Gradle (4.4.1 or newer)")?;
+        install(project, "Gradle (4.4.1 or newer) is needed and not on the path", "gradle")?;
     }
     let mut command = Command::new("gradle");
     command.env("JAVA_HOME", &jdk.home).args(["--no-daemon", "--console=plain"]);
@@ -103,7 +103,7 @@ pub fn gradle(project: &Project, jdk: &Jdk) -> Result<Command, Failure> {
 /// npm, installed first where that is a matter of one command. The platform's build script runs it by its name.
 pub fn npm(project: &Project) -> Result<(), Failure> {
     if on_path("npm").is_none() {
-        install(project, "npm", "npm (the map of the platform's console comes from it)")?;
+        install(project, "npm is needed (the map of the platform's console comes from it)", "npm")?;
     }
     Ok(())
 }
@@ -130,19 +130,38 @@ pub fn chromium(project: &Project) -> Result<PathBuf, Failure> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    install(project, "chromium", "Chromium (the console is tested in it)")?;
+    install(project, "Chromium is needed (the console is tested in it)", "chromium")?;
     find().ok_or_else(|| Failure::new("Chromium was installed and is still not on the path"))
 }
 
-fn install(project: &Project, package: &str, what: &str) -> Result<(), Failure> {
+/// A Python that can make virtual environments, installed first where that is a matter of one command.
+pub fn python(project: &Project) -> Result<PathBuf, Failure> {
+    let usable = |python: &PathBuf| {
+        let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+        let asked = Command::new(python).args(["-c", check]).stderr(std::process::Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    if let Some(python) = on_path("python3").filter(usable) {
+        return Ok(python);
+    }
+    let needed = "Python 3.11 or newer with the module venv is needed";
+    install(project, needed, "python3-venv")?;
+    on_path("python3").filter(usable).ok_or_else(|| {
+        Failure::new(format!(
+            "{needed}, and the python3 on the path is older or has no venv; put a newer one there"
+        ))
+    })
+}
+
+/// Installs a package where that is a matter of one command, or says which command.
+fn install(project: &Project, needed: &str, package: &str) -> Result<(), Failure> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || on_path("apt-get").is_none() {
         return Err(Failure::new(format!(
-            "{what} is needed and not on the path. Install it, for example: \
-             apt-get install --no-install-recommends {package}"
+            "{needed}. Install it, for example: apt-get install --no-install-recommends {package}"
         )));
     }
-    println!("{package} is not installed: installing it with apt-get");
+    println!("{needed}: installing {package} with apt-get");
     let log = project.log("apt-get")?;
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package][..]] {
         let mut command = Command::new("apt-get");

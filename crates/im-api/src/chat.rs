@@ -46,7 +46,7 @@ pub struct DecideRequest {
 }
 
 /// What the platform decides about one message.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Verdict {
@@ -61,8 +61,8 @@ pub enum Verdict {
     Native,
     /// Deliver this one in its place.
     Replace {
-        /// The stanza as stanza JSON. (A raw value cannot be read behind a tag: serde would refuse the whole answer.)
-        stanza: serde_json::Value,
+        /// The stanza as stanza JSON.
+        stanza: Box<RawValue>,
     },
     /// Answer the sender with an error.
     Refuse {
@@ -88,13 +88,58 @@ pub enum Verdict {
 
 /// The answer to one item.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Flat")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(!try_from))]
 pub struct Decided {
     /// The item's key.
     pub key: String,
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
+}
+
+/// [`Decided`] as it is read: serde cannot take a raw stanza out of a tagged enum, because it looks for the tag first and keeps the rest as something
+/// that is not JSON any more.
+#[derive(Deserialize)]
+struct Flat {
+    key: String,
+    verdict: String,
+    stanza: Option<Box<RawValue>>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    condition: Option<String>,
+    text: Option<String>,
+    problem: Option<String>,
+    detail: Option<String>,
+}
+
+impl TryFrom<Flat> for Decided {
+    type Error = String;
+
+    fn try_from(flat: Flat) -> Result<Self, String> {
+        let Flat { key, verdict, stanza, kind, condition, text, problem, detail } = flat;
+        let missing = |field: &str| format!("missing field `{field}` of verdict `{verdict}`");
+        let verdict = match verdict.as_str() {
+            "deliver" => Verdict::Deliver,
+            "stored" => Verdict::Stored,
+            "handed_over" => Verdict::HandedOver,
+            "native" => Verdict::Native,
+            "settled" => Verdict::Settled,
+            "replace" => Verdict::Replace { stanza: stanza.ok_or_else(|| missing("stanza"))? },
+            "refuse" => Verdict::Refuse {
+                kind: kind.ok_or_else(|| missing("type"))?,
+                condition: condition.ok_or_else(|| missing("condition"))?,
+                text,
+            },
+            "failed" => Verdict::Failed {
+                problem: problem.ok_or_else(|| missing("problem"))?,
+                detail: detail.ok_or_else(|| missing("detail"))?,
+            },
+            other => return Err(format!("unknown verdict `{other}`")),
+        };
+        Ok(Self { key, verdict })
+    }
 }
 
 /// Answer of POST messages: one result per item, in the items' order.

@@ -63,7 +63,7 @@ export function list({ label, columns, load, cursor = 'after', key, none }) {
     } catch (problem) {
       if (mine !== turn) return;
       // A list that is there stays there; the page's status says that it is not renewed.
-      if (first || problem.status !== 0) place.replaceChildren(wrong(problem, () => fetchFirst(true)));
+      if (first || problem.status !== 0) place.replaceChildren(wrong(problem, () => fetchFirst(true).catch(() => null)));
       place.setAttribute('aria-busy', 'false');
       if (problem.status === 401) throw problem;
     }

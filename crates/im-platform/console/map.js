@@ -37,7 +37,9 @@ export async function map(node, moved) {
     popup.getElement().querySelector('.footprint').focus({ preventScroll: true });
   });
   view.on('popupclose', ({ popup }) => {
-    if (popup.getElement()?.contains(document.activeElement)) back?.focus({ preventScroll: true });
+    // Without an animation it is out of the page already, and the focus nowhere.
+    const lost = document.activeElement === document.body || popup.getElement()?.contains(document.activeElement);
+    if (lost && back?.isConnected) back.focus({ preventScroll: true });
   });
   node.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') view.closePopup();

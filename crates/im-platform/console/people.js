@@ -27,7 +27,7 @@ export function detail(title, about, load, show, lists = []) {
     } catch (problem) {
       if (problem.status === 401) throw problem;
       if (before === undefined || problem.status !== 0) {
-        facing.replaceChildren(wrong(problem, refresh));
+        facing.replaceChildren(wrong(problem, () => refresh().catch(() => null)));
         before = undefined;
       }
     }
@@ -55,7 +55,7 @@ export function users(login, jid) {
     key: (item) => item.user,
     none: ['Nobody here', 'Users come with a bridge’s sessions, with POST /v1/users, or with an import. If you are looking for an address, try its first letters.'],
   });
-  const search = el('input', { type: 'search', id: 'prefix', placeholder: 'juliet', autocomplete: 'off', oninput: () => { prefix = search.value.trim(); made.start(); } });
+  const search = el('input', { type: 'search', id: 'prefix', placeholder: 'juliet', autocomplete: 'off', oninput: () => { prefix = search.value.trim(); made.start().catch(() => null); } });
   const node = el('div', {}, el('div', { class: 'filters', role: 'search' }, el('label', { for: 'prefix' }, 'Address begins with'), search), made.node);
   return { title: 'Users', about: 'Everybody the platform knows.', node, start: made.start, refresh: made.refresh };
 }

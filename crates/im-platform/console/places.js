@@ -49,7 +49,6 @@ export function footprints(login, jid = '') {
     } catch (problem) {
       if (mine !== turn || gone) return;
       box.replaceChildren(wrong(problem, look));
-      if (problem.status === 401) throw problem;
     }
   }
 

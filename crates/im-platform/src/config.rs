@@ -10,7 +10,7 @@ use crate::auth::{AnyOf, Caller, Scope, Secret, SignedRequests, StaticTokens};
 use crate::clock::Clock;
 use crate::console;
 use crate::http::Limits;
-use crate::store::sqlite::{DAY, Settings};
+use crate::store::sqlite::{DAY, Settings, Space};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,8 @@ struct Raw {
     #[serde(default)]
     store: RawStore,
     #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
     retention: RawRetention,
     #[serde(default)]
     media: RawMedia,
@@ -128,8 +130,21 @@ struct RawStore {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawLimits {
+    message_megabytes: Option<u64>,
+    room_megabytes: Option<u64>,
+    event_megabytes: Option<u64>,
+    footprint_megabytes: Option<u64>,
+    media_megabytes: Option<u64>,
+    downlink_megabytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawRetention {
     message_days: Option<u32>,
+    room_days: Option<u32>,
+    media_days: Option<u32>,
     event_days: Option<u32>,
     downlink_days: Option<u32>,
     audit_days: Option<u32>,
@@ -193,16 +208,28 @@ impl Config {
         }
         let usual = Settings::default();
         let days = |days: Option<u32>, usual| days.map_or(usual, |d| i64::from(d) * DAY);
+        let space = |megabytes: Option<u64>| megabytes.map_or(0, |m| m.saturating_mul(1 << 20));
         let store = Settings {
             full_sync: raw.store.full_sync.unwrap_or(usual.full_sync),
             max_bytes: raw.store.max_megabytes.map_or(usual.max_bytes, |m| m.saturating_mul(1 << 20)),
             readers: raw.store.readers.unwrap_or(usual.readers),
             max_pending: raw.store.max_pending_per_user.map_or(usual.max_pending, i64::from),
+            limits: Space {
+                messages: space(raw.limits.message_megabytes),
+                rooms: space(raw.limits.room_megabytes),
+                events: space(raw.limits.event_megabytes),
+                footprints: space(raw.limits.footprint_megabytes),
+                media: space(raw.limits.media_megabytes),
+                downlink: space(raw.limits.downlink_megabytes),
+            },
             history: days(raw.retention.message_days, usual.history),
+            rooms: days(raw.retention.room_days, usual.rooms),
+            media: days(raw.retention.media_days, usual.media),
             events: days(raw.retention.event_days, usual.events),
             downlink: days(raw.retention.downlink_days, usual.downlink),
             audit: days(raw.retention.audit_days, usual.audit),
             footprints: days(raw.retention.footprint_days, usual.footprints),
+            statements: None,
         };
         let usual = Limits::default();
         let limits = Limits {

@@ -11,6 +11,28 @@ use serde_json::{Map, Value, json};
 use crate::http::Route;
 use crate::modules::MODULES;
 
+/// What a refusal means, by status. 500 is not among them: it would be a mistake of the server, which the contract does not plan for.
+const REFUSALS: [(u16, &str); 12] = [
+    (400, "The request cannot be read."),
+    (401, "A valid credential is needed."),
+    (403, "The credential's scope does not cover this."),
+    (404, "Something that the request names is not there, or not for this viewer."),
+    (
+        409,
+        "It does not fit what is there: `conflict`, `claimed` by another, or `unknown-epoch` (send a snapshot first).",
+    ),
+    (410, "What was announced after this cursor has been removed; start anew."),
+    (413, "The body is larger than this interface takes."),
+    (415, "This interface does not take that content type."),
+    (422, "A value is not acceptable; `pointer` or `detail` names it."),
+    (429, "Too many requests of this caller."),
+    (503, "The platform is stopping or its store cannot be used; try again after `Retry-After`."),
+    (
+        507,
+        "No room is left, on the disk or in what an interface may use; `detail` says which. Nothing was stored.",
+    ),
+];
+
 /// The document.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
@@ -25,9 +47,16 @@ fn build() -> Value {
     for module in MODULES {
         for route in module.routes {
             let path = paths.entry(route.path).or_insert_with(|| json!({}));
-            path[route.method.to_lowercase()] = operation(module.name, route, &problem, &mut generator);
+            path[route.method.to_lowercase()] = operation(module.name, route, &mut generator);
         }
     }
+    let refusals: Map<_, _> = REFUSALS
+        .iter()
+        .map(|(status, about)| {
+            let content = json!({ "application/problem+json": { "schema": problem } });
+            (status.to_string(), json!({ "description": about, "content": content }))
+        })
+        .collect();
     let about = "The instant-messaging interfaces of a platform. Errors are RFC 9457 problems; times are RFC 3339 in UTC with \
         milliseconds; users are bare JIDs, percent-encoded in paths. POSTs that take `Idempotency-Key` answer a replay as the first time.";
     json!({
@@ -38,6 +67,7 @@ fn build() -> Value {
         "paths": paths,
         "components": {
             "schemas": generator.take_definitions(true),
+            "responses": refusals,
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
                 "signature": { "type": "apiKey", "in": "header", "name": "webhook-signature",
@@ -48,7 +78,7 @@ fn build() -> Value {
     })
 }
 
-fn operation(tag: &str, route: &Route, problem: &Value, generator: &mut SchemaGenerator) -> Value {
+fn operation(tag: &str, route: &Route, generator: &mut SchemaGenerator) -> Value {
     let example = examples::of(route);
     let mut parameters: Vec<Value> = path_parameters(route.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
@@ -77,10 +107,10 @@ fn operation(tag: &str, route: &Route, problem: &Value, generator: &mut SchemaGe
         let schema = answer.map_or_else(|| json!({}), |schema| schema(generator).to_value());
         success["content"] = json!({ route.answer_type: { "schema": schema } });
     }
-    let mut responses = json!({
-        status.to_string(): success,
-        "default": { "description": "A problem.", "content": { "application/problem+json": { "schema": problem } } }
-    });
+    let mut responses = json!({ status.to_string(): success });
+    for refusal in route.refusals() {
+        responses[refusal.to_string()] = json!({ "$ref": format!("#/components/responses/{refusal}") });
+    }
     // A repetition of what was put is 200 instead of 201; a health check that fails still says what is wrong.
     if route.method == "PUT" && status == 201 {
         responses["200"] = responses["201"].clone();
@@ -185,6 +215,14 @@ mod tests {
                 };
                 assert!(body.get("example").is_some(), "{}", operation["operationId"]);
             }
+        }
+    }
+
+    #[test]
+    fn every_refusal_is_explained() {
+        let known: HashSet<u16> = REFUSALS.iter().map(|(status, _)| *status).collect();
+        for route in crate::modules::routes() {
+            assert!(route.refusals().iter().all(|s| known.contains(s)), "{} {}", route.method, route.path);
         }
     }
 

@@ -228,6 +228,8 @@ fn run(
     let address = console_address(&listener, &setup)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(async move {
+        #[cfg(unix)]
+        survive_file_limits()?;
         let store: Arc<dyn Store> = Arc::new(store);
         let (stop, stopping) = watch::channel(false);
         let app = App {
@@ -281,6 +283,14 @@ fn console_address(listener: &TcpListener, setup: &Setup) -> std::io::Result<Str
         return Ok(format!("{scheme}://localhost:{}/console", addr.port()));
     }
     Ok(format!("{scheme}://{addr}/console"))
+}
+
+/// A write beyond a limit of file size is an error to be answered, not the end: the signal that comes with it is taken and dropped.
+#[cfg(unix)]
+fn survive_file_limits() -> std::io::Result<()> {
+    // SIGXFSZ: the same number on Linux (but for MIPS), macOS and the BSDs.
+    const SIGXFSZ: std::ffi::c_int = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Result<&'static str> {

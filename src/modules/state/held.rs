@@ -157,7 +157,7 @@ impl Sessions {
         let mut moves = Vec::new();
         for jid in due {
             let Some(held) = self.take_held(&jid) else { continue };
-            self.forget_asking(&jid, &held, true);
+            self.forget_asking(&jid, &held);
             if refuse {
                 moves.push(self.effect(held.token, Fate::Refused));
             } else {
@@ -201,7 +201,7 @@ impl Sessions {
         };
         let Some(jid) = self.holding.iter().find(of).cloned() else { return };
         if let Some(held) = self.take_held(&jid) {
-            self.forget_asking(&jid, &held, false);
+            self.forget_asking(&jid, &held);
             self.tell_soon(&jid, now);
         }
     }
@@ -209,7 +209,7 @@ impl Sessions {
     /// Drops what is held for a session, if something is.
     pub(super) fn unhold(&mut self, jid: &str, fate: Fate) -> Option<Move> {
         let held = self.take_held(jid)?;
-        self.forget_asking(jid, &held, false);
+        self.forget_asking(jid, &held);
         Some(self.effect(held.token, fate))
     }
 
@@ -238,16 +238,13 @@ impl Sessions {
         self.known.get_mut(jid)?.held.take()
     }
 
-    /// It is not told any more; if it may have been told already (`uncertain`), nobody knows what the platform knows.
-    fn forget_asking(&mut self, jid: &str, held: &Held, uncertain: bool) {
-        let Some(known) = self.known.get_mut(jid) else { return };
-        match held.stage {
-            Stage::Queued => {
-                self.outbox.recall(jid);
-                known.told = held.before.clone();
-            }
-            Stage::Asked if uncertain => known.told = None,
-            _ => {}
+    /// It does not leave any more. If it has left already, the answer to its request says what the platform knows.
+    fn forget_asking(&mut self, jid: &str, held: &Held) {
+        if held.stage == Stage::Queued
+            && let Some(known) = self.known.get_mut(jid)
+        {
+            self.outbox.recall(jid);
+            known.told = held.before.clone();
         }
     }
 

@@ -92,7 +92,9 @@ impl ApiError {
             }
             Self::Store(StoreError::KeyReused) => (422, problem::INVALID, "A value is not acceptable"),
             Self::Store(StoreError::NotFound(_)) => (404, problem::NOT_FOUND, "Not found"),
-            Self::Store(StoreError::Full(_)) => (507, problem::STORAGE_FULL, "The store is full"),
+            Self::Store(StoreError::Full(_) | StoreError::Limit(_)) => {
+                (507, problem::STORAGE_FULL, "No room is left")
+            }
             Self::Store(StoreError::Closed) => (503, problem::UNAVAILABLE, "The platform is stopping"),
             Self::Store(StoreError::Corrupt(_) | StoreError::Newer { .. }) => {
                 (503, problem::UNAVAILABLE, "The store cannot be used")

@@ -1,5 +1,7 @@
 //! A route and everything that is said about it: router, checks, OpenAPI and fixtures walk the same list.
 
+use std::collections::BTreeSet;
+
 use axum::routing::MethodRouter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -36,6 +38,8 @@ pub struct Route {
     pub once: bool,
     /// Whether it gives what people wrote.
     pub text: Text,
+    /// Statuses of refusals that follow from what it does; [`Route::refusals`] adds those that follow from how it is asked.
+    pub may: &'static [u16],
     /// The handler.
     pub handler: fn() -> MethodRouter<App>,
 }
@@ -108,6 +112,7 @@ impl Route {
             answer_type: "application/json",
             once: false,
             text: Text::None,
+            may: &[],
             handler,
         }
     }
@@ -175,6 +180,35 @@ impl Route {
     pub const fn once(mut self) -> Self {
         self.once = true;
         self
+    }
+}
+
+impl Route {
+    /// What it may be refused with because of what it does.
+    #[must_use]
+    pub const fn may(mut self, may: &'static [u16]) -> Self {
+        self.may = may;
+        self
+    }
+
+    /// Every status of a refusal that the contract knows for it. Anything else is a mistake of the server.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeSet<u16> {
+        let mut all: BTreeSet<u16> = self.may.iter().copied().collect();
+        let body = self.request.is_some() || !self.media.is_empty();
+        if !self.scopes.is_empty() {
+            all.extend([401, 403, 429, 503]);
+        }
+        if body {
+            all.extend([400, 413, 415]);
+        }
+        if body || !self.query.is_empty() || self.path.contains('{') {
+            all.insert(422);
+        }
+        if !self.scopes.is_empty() && self.method != "GET" {
+            all.insert(507);
+        }
+        all
     }
 }
 

@@ -25,10 +25,12 @@ const CLAIM: Param = Param::needed("claim", "string", "The claim's id.");
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::MESSAGES, "Judge and store messages", || post(decide))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<DecideRequest>(64 << 20)
         .gives::<DecideAnswer>(200),
     Route::new("GET", routes::MESSAGES, "A user's messages, newest first", || get(history))
         .for_scopes(HISTORY)
+        .may(&[404])
         .query(&[
             Param::needed("user", "string", "For whose eyes, bare JID."),
             Param::optional("with", "string", "Only the conversation with this one, bare JID."),
@@ -43,14 +45,17 @@ pub const ROUTES: &[Route] = &[
         .gives::<SettleAnswer>(200),
     Route::new("GET", routes::PENDING, "The oldest pending messages", || get(pending))
         .for_scopes(BRIDGE)
+        .may(&[404, 409, 507])
         .query(&[CLAIM, LIMIT])
         .gives::<Pending>(200),
     Route::new("DELETE", routes::PENDING, "Messages that were handed over", || delete(handed_over))
         .for_scopes(BRIDGE)
+        .may(&[404, 409])
         .query(&[CLAIM, Param::needed("upto", "integer", "Handed over up to and with this seq.")])
         .gives::<PendingLeft>(200),
     Route::new("POST", routes::CLAIM, "Drain what is pending for a user", || post(claim))
         .for_scopes(BRIDGE)
+        .may(&[404, 409])
         .takes::<ClaimRequest>(4 << 10)
         .gives::<Claim>(200),
     Route::new("DELETE", routes::CLAIM, "Give a claim back", || delete(give_back))

@@ -20,6 +20,7 @@ use crate::jid::Jid;
 pub const ROUTES: &[Route] = &[
     Route::new("GET", routes::DOWNLINK, "What the platform says, in order, as a long poll", || get(poll))
         .for_scopes(BRIDGE)
+        .may(&[410])
         .query(&[
             Param::optional("after", "integer", "Cursor: `next` of the answer before; it acknowledges."),
             Param::optional("wait", "integer", "Milliseconds to wait when there is nothing, at most 60,000."),

@@ -25,12 +25,14 @@ const GEOJSON: &str = "application/geo+json";
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::FOOTPRINTS, "Share a footprint", || post(share))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .takes::<Share>(2 << 20)
         .gives::<Feature>(201)
         .typed(GEOJSON)
         .once(),
     Route::new("GET", routes::FOOTPRINTS, "Find footprints, newest first, as GeoJSON", || get(find))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[
             VIEWER,
             Param::optional(
@@ -49,6 +51,7 @@ pub const ROUTES: &[Route] = &[
         .text(Text::Needed),
     Route::new("GET", routes::FOOTPRINT, "A footprint as GeoJSON", || get(read))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[VIEWER])
         .gives::<Feature>(200)
         .typed(GEOJSON)

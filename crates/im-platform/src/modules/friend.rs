@@ -16,23 +16,29 @@ use crate::jid::UserId;
 pub const ROUTES: &[Route] = &[
     Route::new("GET", routes::FRIENDS, "A user's friends", || get(list))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[LIMIT, AFTER])
         .gives::<Friends>(200),
     Route::new("PUT", routes::FRIEND, "Add or change a friend", || put(set))
         .for_scopes(WRITERS)
+        .may(&[404])
         .takes::<FriendEntry>(64 << 10)
         .gives::<FriendsChanged>(200),
     Route::new("DELETE", routes::FRIEND, "Remove a friend", || delete(remove))
         .for_scopes(WRITERS)
+        .may(&[404])
         .gives::<FriendsChanged>(200),
     Route::new("GET", routes::BLOCKS, "Whom a user blocks", || get(blocks))
         .for_scopes(READERS)
+        .may(&[404])
         .gives::<Blocks>(200),
     Route::new("PUT", routes::BLOCK, "Block somebody", || put(block))
         .for_scopes(WRITERS)
+        .may(&[404])
         .gives::<FriendsChanged>(200),
     Route::new("DELETE", routes::BLOCK, "Unblock somebody", || delete(unblock))
         .for_scopes(WRITERS)
+        .may(&[404])
         .gives::<FriendsChanged>(200),
 ];
 

@@ -20,19 +20,23 @@ use crate::jid::UserId;
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::GROUPS, "Create a group", || post(create))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .takes::<CreateGroup>(1 << 20)
         .gives::<Group>(201)
         .once(),
     Route::new("GET", routes::GROUPS, "The groups of a user", || get(of_user))
         .for_scopes(ALL)
+        .may(&[404])
         .query(&[Param::needed("member", "string", "Bare JID."), LIMIT, AFTER])
         .gives::<Groups>(200),
     Route::new("GET", routes::GROUP, "A group with its members", || get(read))
         .for_scopes(ALL)
+        .may(&[404])
         .query(&[LIMIT, AFTER])
         .gives::<Group>(200),
     Route::new("PATCH", routes::GROUP, "Change a group's information", || patch(change))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .takes::<PatchGroup>(64 << 10)
         .gives::<GroupChanged>(200),
     Route::new("DELETE", routes::GROUP, "Remove a group", || delete(remove))
@@ -40,10 +44,12 @@ pub const ROUTES: &[Route] = &[
         .gives::<GroupChanged>(200),
     Route::new("PUT", routes::MEMBER, "Add a member or change its role", || put(set_member))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .takes::<SetRole>(4 << 10)
         .gives::<GroupChanged>(200),
     Route::new("DELETE", routes::MEMBER, "Remove a member", || delete(remove_member))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .gives::<GroupChanged>(200),
 ];
 

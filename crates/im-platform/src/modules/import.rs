@@ -16,6 +16,7 @@ use crate::store::import::Item;
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::IMPORT, "Import a batch", || post(import))
         .for_scopes(WRITERS)
+        .may(&[409])
         .takes::<Import>(16 << 20)
         .gives::<ImportAnswer>(200),
     Route::new("GET", routes::IMPORT_SOURCE, "How far an import has come", || get(position))

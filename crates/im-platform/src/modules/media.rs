@@ -45,6 +45,7 @@ const TYPES: &[&str] = &[
 pub const ROUTES: &[Route] = &[
     Route::new("PUT", routes::MEDIA, "Put a medium", || put(add))
         .for_scopes(WRITERS)
+        .may(&[404, 409])
         .query(&[
             Param::needed("user", "string", "Owner, bare JID."),
             Param::optional("audience", "string", "`me` (default), `friends`, `all` or `group:id`."),
@@ -53,6 +54,7 @@ pub const ROUTES: &[Route] = &[
         .gives::<Medium>(201),
     Route::new("GET", routes::MEDIA, "Fetch a medium", || get(fetch))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[VIEWER])
         .typed("*/*")
         .text(Text::Needed)
@@ -127,7 +129,9 @@ async fn add(
 
 fn disk(e: std::io::Error) -> ApiError {
     ApiError::Store(match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full(Box::new(e)),
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => StoreError::Full(Box::new(e)),
         _ => StoreError::Failed { doing: "keeping a medium", source: Box::new(e) },
     })
 }

@@ -31,6 +31,7 @@ pub const ROUTES: &[Route] = &[
         .done(204),
     Route::new("GET", routes::ROOM, "A room with its members", || get(read))
         .for_scopes(READERS)
+        .may(&[404])
         .query(&[LIMIT, AFTER])
         .gives::<Room>(200),
     Route::new("DELETE", routes::ROOM, "Remove a room with its timeline", || delete(remove))
@@ -38,17 +39,21 @@ pub const ROUTES: &[Route] = &[
         .done(204),
     Route::new("PUT", routes::ROOM_MEMBER, "Make a user a member", || put(affiliate))
         .for_scopes(WRITERS)
+        .may(&[404])
         .takes::<SetAffiliation>(4 << 10)
         .done(204),
     Route::new("DELETE", routes::ROOM_MEMBER, "Take a user's membership", || delete(disaffiliate))
         .for_scopes(WRITERS)
+        .may(&[404])
         .done(204),
     Route::new("PUT", routes::OCCUPANT, "A session joined", || put(join))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<Join>(8 << 10)
         .gives::<Joined>(200),
     Route::new("DELETE", routes::OCCUPANT, "A session left", || delete(leave))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .query(&[
             Param::needed("node", "string", "Node of the bridge."),
             Param::needed("epoch", "string", "Its epoch."),
@@ -57,28 +62,34 @@ pub const ROUTES: &[Route] = &[
         .done(204),
     Route::new("PUT", routes::NODE_OCCUPANTS, "All occupants of a node", || put(occupants))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<OccupantSnapshot>(64 << 20)
         .done(204),
     Route::new("POST", routes::ROOM_MESSAGES, "Messages that the room accepted", || post(speak))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<RoomPost>(64 << 20)
         .gives::<RoomPostAnswer>(200),
     Route::new("GET", routes::ROOM_MESSAGES, "A room's timeline, newest first", || get(timeline))
         .for_scopes(HISTORY)
+        .may(&[404])
         .query(&[VIEWER, LIMIT, Param::optional("before", "integer", "Only older than this position.")])
         .gives::<RoomMessages>(200)
         .text(Text::Needed),
     Route::new("GET", routes::MISSED, "What a member missed, oldest first", || get(missed))
         .for_scopes(HISTORY)
+        .may(&[404])
         .query(&[USER, LIMIT])
         .gives::<RoomMessages>(200)
         .text(Text::Needed),
     Route::new("DELETE", routes::MISSED, "The member has caught up to a position", || delete(caught_up))
         .for_scopes(BRIDGE)
+        .may(&[404])
         .query(&[USER, Param::needed("upto", "integer", "The position.")])
         .gives::<MissedLeft>(200),
     Route::new("POST", routes::RECEIPTS, "Receipts become counts", || post(receipts))
         .for_scopes(BRIDGE)
+        .may(&[404])
         .takes::<Receipts>(1 << 20)
         .gives::<ReceiptsAnswer>(200),
 ];

@@ -20,24 +20,29 @@ use crate::store::state::{Change, NodeSnapshot, SessionState};
 pub const ROUTES: &[Route] = &[
     Route::new("PUT", routes::LEASE, "A node is alive", || put(lease))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<Lease>(4 << 10)
         .gives::<LeaseAnswer>(200),
     Route::new("PUT", routes::SNAPSHOT, "All sessions of a node", || put(snapshot))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<Snapshot>(64 << 20)
         .gives::<StateAnswer>(200),
     Route::new("POST", routes::NODE_STATES, "Changes of sessions, in order", || post(states))
         .for_scopes(BRIDGE)
+        .may(&[409])
         .takes::<StateBatch>(4 << 20)
         .gives::<StateAnswer>(200),
     Route::new("PUT", routes::RESOURCE_STATE, "The state of a session that belongs to no bridge", || {
         put(one)
     })
     .for_scopes(WRITERS)
+    .may(&[404])
     .takes::<StateChange>(16 << 10)
     .gives::<StateAnswer>(200),
     Route::new("GET", routes::USER_STATE, "A user's state, aggregated", || get(of_user))
         .for_scopes(ALL)
+        .may(&[404])
         .query(&[Param::optional("viewer", "string", "For whose eyes: who may not see it gets 404.")])
         .gives::<UserState>(200),
 ];

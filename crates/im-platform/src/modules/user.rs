@@ -30,6 +30,7 @@ const SMALL: usize = 64 << 10;
 pub const ROUTES: &[Route] = &[
     Route::new("POST", routes::USERS, "Create an account", || post(create))
         .for_scopes(WRITERS)
+        .may(&[409])
         .takes::<CreateUser>(SMALL)
         .gives::<User>(201)
         .once(),
@@ -46,23 +47,31 @@ pub const ROUTES: &[Route] = &[
         .for_scopes(WRITERS)
         .takes::<VerifyRequest>(SMALL)
         .gives::<Verified>(200),
-    Route::new("GET", routes::USER, "Read an account", || get(read)).for_scopes(READERS).gives::<User>(200),
+    Route::new("GET", routes::USER, "Read an account", || get(read))
+        .for_scopes(READERS)
+        .may(&[404])
+        .gives::<User>(200),
     Route::new("DELETE", routes::USER, "Erase a user everywhere", || delete(erase))
         .for_scopes(WRITERS)
+        .may(&[404])
         .gives::<Erased>(200),
     Route::new("PUT", routes::PASSWORD, "Change a password", || put(set_password))
         .for_scopes(WRITERS)
+        .may(&[404])
         .takes::<SetPassword>(SMALL)
         .done(204),
     Route::new("GET", routes::SCRAM, "Read SCRAM verifiers (noted in the audit)", || get(scram))
         .for_scopes(BRIDGE)
+        .may(&[404, 507])
         .gives::<Verifiers>(200),
     Route::new("POST", routes::SESSIONS, "Open a session that belongs to no bridge", || post(open_session))
         .for_scopes(WRITERS)
+        .may(&[404])
         .takes::<OpenSession>(SMALL)
         .gives::<UserState>(201),
     Route::new("DELETE", routes::SESSION, "End a session", || delete(end_session))
         .for_scopes(WRITERS)
+        .may(&[404])
         .gives::<SessionEnded>(200),
 ];
 

@@ -96,9 +96,14 @@ pub enum StoreError {
     /// There is no such thing.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// The disk or a limit is full.
-    #[error("the store is full")]
+    /// The disk is full, or the database has reached its size.
+    #[error(
+        "no room is left on the disk, in its quota, or in the database's size (setting store.max_megabytes); nothing was stored"
+    )]
     Full(#[source] Source),
+    /// Something has a limit of its own and has reached it; which, and where it is set.
+    #[error("{0}; nothing was stored")]
+    Limit(&'static str),
     /// The data is damaged.
     #[error("the store's data is damaged")]
     Corrupt(#[source] Source),
@@ -129,7 +134,7 @@ impl StoreError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Full(_) | Self::Closed | Self::Failed { .. } | Self::Claimed => true,
+            Self::Full(_) | Self::Limit(_) | Self::Closed | Self::Failed { .. } | Self::Claimed => true,
             Self::UnknownEpoch
             | Self::CursorGone
             | Self::KeyReused

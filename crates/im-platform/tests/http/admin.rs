@@ -25,6 +25,10 @@ fn a_backup_made_under_load_is_a_whole_platform_of_one_moment() {
     for i in 0..50 {
         assert_eq!(server.decide(&format!("before-{i}"), "juliet@example.org"), "stored");
     }
+    let path = "/v1/media/picture-1?user=romeo@example.org";
+    let put =
+        server.send("PUT", path, Some(crate::server::TOKEN), "image/png", Some("the bytes of a picture"));
+    assert_eq!(put.expect("an answer").status, 201);
     let to = folder.path().join("copy");
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -48,47 +52,112 @@ fn a_backup_made_under_load_is_a_whole_platform_of_one_moment() {
     );
     let restored = Server::start(&to);
     restored.snapshot(2, &["juliet@example.org/balcony"]);
-    let history = restored.ok("GET", "/v1/messages?user=juliet@example.org&limit=256", None);
-    let keys: Vec<_> =
-        history["items"].as_array().expect("items").iter().filter_map(|i| i["key"].as_str()).collect();
-    assert_eq!(keys.iter().filter(|k| k.starts_with("before")).count(), 50);
+    let mut keys = Vec::new();
+    let mut before = String::new();
+    while let Some(page) =
+        Some(restored.ok("GET", &format!("/v1/messages?user=juliet@example.org&limit=256{before}"), None))
+    {
+        keys.extend(
+            page["items"]
+                .as_array()
+                .expect("items")
+                .iter()
+                .filter_map(|i| i["key"].as_str().map(str::to_owned)),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        before = format!("&before={next}");
+    }
+    keys.reverse();
+    let during = keys.split_off(50);
+    assert_eq!(
+        keys,
+        (0..50).map(|i| format!("before-{i}")).collect::<Vec<_>>(),
+        "all that was there at its beginning"
+    );
+    let first: Vec<_> = (0..during.len()).map(|i| format!("during-{i}")).collect();
+    assert_eq!(during, first, "and of what came meanwhile the first ones, without a hole");
+    let picture = restored.ok("GET", "/v1/media/picture-1?viewer=romeo@example.org", None);
+    assert_eq!(picture, json!("the bytes of a picture"));
+    assert_eq!(restored.stop(), Some(0));
+    let copy = rusqlite::Connection::open(to.join("platform.sqlite")).expect("opened");
+    let check: String = copy.pragma_query_value(None, "integrity_check", |r| r.get(0)).expect("checked");
+    assert_eq!(check, "ok");
 }
 
 #[test]
-fn an_older_format_is_migrated_and_keeps_what_it_has() {
-    let folder = tempfile::tempdir().expect("a folder");
-    // A database of format 1, as the first release wrote it.
-    let file = folder.path().join("platform.sqlite");
+fn every_older_format_is_migrated_and_keeps_what_it_has() {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sqlite/migrations");
+    let mut scripts: Vec<_> =
+        std::fs::read_dir(scripts).expect("scripts").map(|e| e.expect("an entry").path()).collect();
+    scripts.sort();
+    assert_eq!(i64::try_from(scripts.len()).expect("few"), FORMAT);
+    let fresh = tempfile::tempdir().expect("a folder");
+    assert_eq!(Server::start(fresh.path()).stop(), Some(0));
+    for format in 1..scripts.len() {
+        let folder = tempfile::tempdir().expect("a folder");
+        migrates(&scripts[..format], folder.path());
+        assert_eq!(schema(folder.path()), schema(fresh.path()), "from format {format}");
+    }
+}
+
+/// The database's tables, indexes and triggers.
+fn schema(folder: &Path) -> Vec<String> {
+    let conn = rusqlite::Connection::open(folder.join("platform.sqlite")).expect("opened");
+    let mut sql = conn
+        .prepare("SELECT name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+        .expect("prepared");
+    sql.query_map([], |r| r.get(0)).expect("a schema").map(|row| row.expect("a row")).collect()
+}
+
+/// A database of an older format with somebody's message in it, as that version left it.
+fn migrates(scripts: &[std::path::PathBuf], folder: &Path) {
+    let file = folder.join("platform.sqlite");
     let conn = rusqlite::Connection::open(&file).expect("opened");
-    let script = include_str!("../../src/store/sqlite/migrations/0001.sql");
-    conn.execute_batch(script).expect("format 1");
+    for script in scripts {
+        conn.execute_batch(&std::fs::read_to_string(script).expect("read")).expect("an older format");
+    }
+    let format = i64::try_from(scripts.len()).expect("few");
+    conn.pragma_update(None, "user_version", format).expect("set");
     conn.execute_batch(
-        "PRAGMA application_id = 1229803590; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+        "PRAGMA application_id = 1229803590; PRAGMA journal_mode = WAL;
          INSERT INTO users (jid, origin, created_at, state_since, pending, next_seq) VALUES ('juliet@example.org', 'bridge', 1, 1, 1, 2);
          INSERT INTO messages (key, from_jid, to_jid, to_user, sent_at, decided_at, status, seq, stanza)
             VALUES ('old', 'romeo@example.org/o', 'juliet@example.org', 1, 1, 1, 'pending', 1, '{\"body\":\"from the past\"}');",
     )
     .expect("filled");
+    if format >= 2 {
+        // An announcement that names her, as it was before there was a list of who is named.
+        conn.execute_batch("INSERT INTO downlink (id, at, kind, subject, data) VALUES ('d', 1, 'im.friend.changed', 'romeo@example.org',
+            '{\"friend\":\"juliet@example.org\"}');")
+            .expect("announced");
+    }
+    conn.execute_batch("ANALYZE").expect("what earlier versions did at their end");
     conn.close().expect("closed");
-    let made = run(&["migrate", "--data"], &[folder.path()]);
+    let made = run(&["migrate", "--data"], &[folder]);
     assert_eq!(
         String::from_utf8_lossy(&made.stdout),
-        format!("{{\"from\":1,\"to\":{FORMAT}}}\n"),
+        format!("{{\"from\":{format},\"to\":{FORMAT}}}\n"),
         "{made:?}"
     );
-    let again = run(&["migrate", "--data"], &[folder.path()]);
+    let again = run(&["migrate", "--data"], &[folder]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), format!("{{\"from\":{FORMAT},\"to\":{FORMAT}}}\n"));
-    let server = Server::start(folder.path());
-    assert_eq!(
-        run(&["migrate", "--data"], &[folder.path()]).status.code(),
-        Some(3),
-        "not while it is served"
-    );
+    let server = Server::start(folder);
+    assert_eq!(run(&["migrate", "--data"], &[folder]).status.code(), Some(3), "not while it is served");
     assert_eq!(server.snapshot(0, &["juliet@example.org/balcony"])["drain"], json!(["juliet@example.org"]));
     let claimant = json!({ "node": "n", "epoch": crate::server::EPOCH, "resource": "balcony" });
     let claim = server.ok("POST", "/v1/pending/juliet%40example.org/claim", Some(&claimant))["claim"].clone();
     let path = format!("/v1/pending/juliet%40example.org?claim={}", claim.as_str().expect("an id"));
     assert_eq!(server.ok("GET", &path, None)["items"][0]["stanza"]["body"], "from the past");
+    server.ok("DELETE", "/v1/users/juliet%40example.org", None);
+    assert_eq!(server.stop(), Some(0));
+    let conn = rusqlite::Connection::open(&file).expect("opened");
+    let left: i64 = conn
+        .query_row("SELECT (SELECT sum(bytes) FROM space) + (SELECT count(*) FROM downlink WHERE kind <> 'im.user.removed')", [], |r| r.get(0))
+        .expect("a count");
+    assert_eq!(
+        left, 2,
+        "counters and lists made by the migration are right: what is left is the announcement of her removal"
+    );
 }
 
 #[test]

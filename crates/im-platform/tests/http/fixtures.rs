@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::server::{Answer, agent, read};
+use crate::server::{Answer, agent, documented, read};
 use crate::standalone::{Platform, configure, token};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../im-api/fixtures");
@@ -73,7 +73,9 @@ fn call(platform: &Platform, method: &str, target: &str, step: &Value) -> Answer
         }
         None => agent().run(request.body(()).expect("a request")),
     };
-    read(answer.expect("an answer")).expect("a body")
+    let answer = read(answer.expect("an answer")).expect("a body");
+    documented(method, target, answer.status);
+    answer
 }
 
 /// Puts saved values in, everywhere.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod crash;
+mod disk;
 mod fixtures;
 mod interfaces;
 mod process;

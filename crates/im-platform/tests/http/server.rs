@@ -146,7 +146,25 @@ pub fn send(
         }
         None => agent.run(request.body(()).expect("a request"))?,
     };
-    read(response)
+    let answer = read(response)?;
+    documented(method, path, answer.status);
+    Ok(answer)
+}
+
+/// Every answer that any of these tests gets must be one that the contract knows.
+pub fn documented(method: &str, target: &str, status: u16) {
+    let path = target.split('?').next().unwrap_or_default();
+    let fits = |template: &str| {
+        let (path, template): (Vec<_>, Vec<_>) = (path.split('/').collect(), template.split('/').collect());
+        path.len() == template.len() && path.iter().zip(template).all(|(p, t)| t.starts_with('{') || *p == t)
+    };
+    let paths = im_platform::openapi::document()["paths"].as_object().expect("paths");
+    for (_, operations) in paths.iter().filter(|(template, _)| fits(template)) {
+        if let Some(operation) = operations.get(method.to_lowercase()) {
+            let known = operation["responses"].get(status.to_string()).is_some();
+            assert!(known, "{method} {path} answered {status}, which is documented nowhere");
+        }
+    }
 }
 
 /// Status, content type and body.

@@ -47,7 +47,7 @@ suite! {
         assert!(add("picture-1", "aa", 60, "file-1").await.expect("added").1);
         assert!(!add("picture-1", "aa", 60, "file-2").await.expect("the same").1);
         assert!(matches!(add("picture-1", "bb", 10, "file-3").await, Err(StoreError::Conflict(_))));
-        assert!(matches!(add("picture-2", "bb", 41, "file-4").await, Err(StoreError::Full(_))));
+        assert!(matches!(add("picture-2", "bb", 41, "file-4").await, Err(StoreError::Limit(_))));
         add("picture-2", "bb", 40, "file-5").await.expect("fits");
     }
 

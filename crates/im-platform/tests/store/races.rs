@@ -14,15 +14,15 @@ const JULIET: &str = "juliet@example.org";
 const SEEDS: u64 = 20;
 
 /// A small generator, so that a seed names a run.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
     /// Lets others go first, a seeded number of times.
-    async fn wait(&mut self) {
+    pub async fn wait(&mut self) {
         for _ in 0..self.roll(4) {
             tokio::task::yield_now().await;
         }

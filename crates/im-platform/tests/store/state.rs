@@ -130,6 +130,24 @@ suite! {
         assert!(matches!(w.store.set_state(stranger, 1_000, by()).await, Err(StoreError::NotFound(_))));
     }
 
+    async fn the_end_of_a_state_set_without_a_bridge_is_announced_whoever_leads(w) {
+        let w = w.with_verona().await;
+        w.snapshot(EPOCH, 0, vec![session(JULIET, "a", true, 5)]).await.expect("snapshot");
+        let said = async || w.store.downlink(Some(0), 10).await.expect("said").items.len();
+        w.store.set_state(change(1, true, JULIET, "web", true, 1), 1_000, by()).await.expect("set");
+        assert_eq!(said().await, 0, "nobody sees a difference");
+        w.store.set_state(change(2, false, JULIET, "web", false, 1), 1_000, by()).await.expect("ended");
+        assert_eq!(said().await, 1);
+        w.store.set_state(change(3, true, JULIET, "web", true, 1), 1_000, by()).await.expect("set");
+        w.clock.advance(1_000);
+        while w.store.sweep().await.expect("swept") {}
+        let ends = w.store.downlink(Some(0), 10).await.expect("said").items;
+        assert_eq!(ends.len(), 2, "it ran out");
+        assert!(ends.iter().all(|event| event.kind == "im.state.changed" && event.subject == JULIET));
+        while w.store.sweep().await.expect("swept") {}
+        assert_eq!(said().await, 2, "once");
+    }
+
     async fn tombstones_go_and_what_they_knew_stays(w) {
         let w = w.with_verona().await;
         w.change(change(10, true, JULIET, "a", true, 0)).await;

@@ -13,6 +13,8 @@ use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState};
 use im_platform::store::{Cause, Result, Store};
 
+use crate::plans::{self, Seen};
+
 pub const NODE: &str = "node-1";
 pub const EPOCH: &str = "epoch-1";
 pub const TTL: Millis = 60_000;
@@ -23,6 +25,16 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     folder: tempfile::TempDir,
+    seen: Seen,
+}
+
+/// Every statement that was run must have the plan that `plans.txt` says.
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            plans::compare(&self.file(), &self.seen);
+        }
+    }
 }
 
 impl World {
@@ -30,8 +42,12 @@ impl World {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(START);
-        let store = Sqlite::open(folder.path(), Settings::default(), clock.clone()).expect("a store");
-        Self { store: Arc::new(store), clock, folder }
+        let seen = Seen::default();
+        let settings = Settings { statements: Some(seen.statements()), ..Settings::default() };
+        let store = Sqlite::open(folder.path(), settings, clock.clone()).expect("a store");
+        // What brings the file to its format runs once.
+        seen.forget();
+        Self { store: Arc::new(store), clock, folder, seen }
     }
 
     /// The database's file.
@@ -47,6 +63,30 @@ impl World {
             self.change(change(seq + 1, false, user, "once", false, 0)).await;
         }
         self
+    }
+
+    /// No column of any table holds this text, except in rows of the downlink of these kinds.
+    pub fn holds_nothing_of(&self, text: &str, except: &[&str]) {
+        let conn = rusqlite::Connection::open(self.file()).expect("opened");
+        let names = |sql: &str| -> Vec<String> {
+            let mut sql = conn.prepare(sql).expect("prepared");
+            sql.query_map([], |r| r.get(0)).expect("names").map(|n| n.expect("a name")).collect()
+        };
+        for table in names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        {
+            for column in names(&format!("SELECT name FROM pragma_table_info('{table}')")) {
+                let but = if table == "downlink" {
+                    format!("AND kind NOT IN ('{}')", except.join("', '"))
+                } else {
+                    String::new()
+                };
+                let sql = format!(
+                    "SELECT count(*) FROM {table} WHERE CAST({column} AS TEXT) LIKE '%{text}%' {but}"
+                );
+                let found: i64 = conn.query_row(&sql, [], |r| r.get(0)).expect("a count");
+                assert_eq!(found, 0, "{table}.{column} still has {text}");
+            }
+        }
     }
 
     pub async fn snapshot(&self, epoch: &str, seq: i64, sessions: Vec<SessionState>) -> Result<Vec<String>> {

@@ -5,7 +5,7 @@ use im_api::user::{SessionEnd, Verifier};
 use im_platform::store::chat::HistoryPage;
 use im_platform::store::footprint::Viewer;
 use im_platform::store::user::{ATTEMPTS, LOCK, LOCK_MAX, Login, NewUser, Search, lock_after};
-use im_platform::store::{Once, StoreError};
+use im_platform::store::{Cause, Once, StoreError};
 
 use crate::suite;
 use crate::support::*;
@@ -211,8 +211,12 @@ suite! {
         friends(&w, JULIET, ROMEO).await;
         friends(&w, ROMEO, JULIET).await;
         w.store.set_block(&romeo, &juliet, true, by()).await.expect("blocked");
+        let stanza = |to: &str| (im_platform::jid::Jid::new(to).expect("a JID"), r#"{"from":"juliet@example.org/balcony","body":"CANARY"}"#.to_owned());
+        let (to, sent) = stanza(ROMEO);
+        w.store.send_stanza(&to, sent, by()).await.expect("sent");
         let group = serde_json::from_str(r#"{"id":"g","name":"G","members":[{"user":"juliet@example.org","role":"owner"},{"user":"romeo@example.org","role":"member"}]}"#).expect("a group");
-        w.store.create_group(group, by()).await.expect("created");
+        let once = Once { key: "group-once".into(), fingerprint: [1; 32] };
+        w.store.create_group(group, Cause { once: Some(once), ..by() }).await.expect("created");
         let room = user("hall@rooms.example.org");
         w.store.put_room(&room, vec![(juliet.clone(), Affiliation::Owner), (romeo.clone(), Affiliation::Member)]).await.expect("a room");
         let said = |key: &str, from: &str| spoken(key, from);
@@ -243,6 +247,10 @@ suite! {
         let said = w.store.downlink(Some(0), 256).await.expect("said");
         let about: Vec<_> = said.items.iter().filter(|e| e.subject == JULIET).map(|e| e.kind.as_str()).collect();
         assert_eq!(about, ["im.user.removed"]);
+        let others: Vec<_> = said.items.iter().filter(|e| e.subject != JULIET).map(|e| e.kind.as_str()).collect();
+        assert_eq!(others, ["im.group.changed"], "what others' announcements said about her is gone");
+        assert!(said.items.iter().all(|e| !e.data.get().contains(JULIET)) && said.items[0].data.get().contains(ROMEO));
+        w.holds_nothing_of("juliet", &["im.user.removed"]);
         w.store.create_user(new(JULIET, None), by()).await.expect("the address is free");
         let page = HistoryPage { user: juliet, with: None, limit: 100, before: None };
         assert!(w.store.history(page).await.expect("history").items.is_empty(), "and a new user inherits nothing");

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::space::{self, Space};
 use super::writer::Tx;
 use super::{Sqlite, friend, state, users};
 use crate::clock::{self, Millis};
@@ -18,10 +19,10 @@ use crate::store::{Result, StoreError};
 impl Chat for Sqlite {
     async fn decide(&self, node: &str, epoch: &str, messages: Vec<Message>) -> Result<Vec<Verdict>> {
         let (node, epoch) = (node.to_owned(), epoch.to_owned());
-        let max_pending = self.settings.max_pending;
+        let (max_pending, limits) = (self.settings.max_pending, self.settings.limits);
         self.write(move |tx| {
             state::require_epoch(tx, &node, &epoch)?;
-            messages.iter().map(|message| decide(tx, message, max_pending)).collect()
+            messages.iter().map(|message| decide(tx, message, max_pending, limits)).collect()
         })
         .await
     }
@@ -114,7 +115,7 @@ fn known(tx: Tx<'_>, key: &str) -> Result<Option<Known>> {
     Ok(tx.conn.prepare_cached(sql)?.query_row([key], row).optional()?)
 }
 
-fn decide(tx: Tx<'_>, message: &Message, max_pending: i64) -> Result<Verdict> {
+fn decide(tx: Tx<'_>, message: &Message, max_pending: i64, limits: Space) -> Result<Verdict> {
     let before = known(tx, &message.key)?;
     if let Some(before) = &before {
         // A settlement is the last word, whenever it came.
@@ -152,7 +153,15 @@ fn decide(tx: Tx<'_>, message: &Message, max_pending: i64) -> Result<Verdict> {
         storable: message.storable && message.stanza.is_some(),
         gone: message.gone,
     });
+    // The history gives way to what is new; what is pending does not.
+    let room = space::make_room(tx, limits, message.stanza.as_ref().map_or(0, String::len))?;
     match judgement {
+        Judgement::Deliver if !room => {
+            // It goes to its recipient now; only the copy for the history has no room.
+            let message = Message { stanza: None, ..message.clone() };
+            write(tx, before, &message, Some(user.id), "delivered", None)?;
+            Ok(Verdict::Deliver)
+        }
         Judgement::Deliver => {
             write(tx, before, message, Some(user.id), "delivered", None)?;
             Ok(Verdict::Deliver)
@@ -162,7 +171,7 @@ fn decide(tx: Tx<'_>, message: &Message, max_pending: i64) -> Result<Verdict> {
             Ok(Verdict::Native)
         }
         // Not remembered: asked again later it may fit.
-        Judgement::Store if user.pending >= max_pending => {
+        Judgement::Store if user.pending >= max_pending || !room => {
             Ok(Verdict::Refuse { kind: "wait".into(), condition: "resource-constraint".into(), text: None })
         }
         Judgement::Store => {

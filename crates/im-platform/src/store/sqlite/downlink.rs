@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use im_api::downlink::{DownEvent, Downlink as Page, Origin, Queued};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Sqlite;
 use super::once::once;
 use super::writer::Tx;
+use super::{Sqlite, parties};
 use crate::clock;
 use crate::jid::Jid;
 use crate::store::downlink::{Downlink, page};
@@ -78,6 +78,28 @@ pub fn last(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
+/// One piece of what other users' announcements say about somebody who is erased: a list loses the item, anything else goes as a whole, and so does
+/// a stanza. Gives how many there were.
+pub fn forget_party(tx: Tx<'_>, user: &str, piece: i64) -> Result<usize> {
+    let sql = "SELECT d.seq, d.kind, d.data FROM downlink_parties p JOIN downlink d ON d.seq = p.seq WHERE p.jid = ?1 LIMIT ?2";
+    let mut sql = tx.conn.prepare_cached(sql)?;
+    let read = |r: &Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?));
+    let rows = sql.query_map(params![user, piece], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for (seq, kind, data) in &rows {
+        let left = if kind == "im.stanza" { None } else { parties::without(data, user) };
+        if let Some(left) = left {
+            tx.conn
+                .prepare_cached("UPDATE downlink SET data = ?2 WHERE seq = ?1")?
+                .execute(params![seq, left])?;
+            let sql = "DELETE FROM downlink_parties WHERE jid = ?1 AND seq = ?2";
+            tx.conn.prepare_cached(sql)?.execute(params![user, seq])?;
+        } else {
+            tx.conn.prepare_cached("DELETE FROM downlink WHERE seq = ?1")?.execute([seq])?;
+        }
+    }
+    Ok(rows.len())
+}
+
 /// Announces a change; gives the event's id.
 pub fn announce(
     tx: Tx<'_>,
@@ -96,6 +118,11 @@ pub fn announce(
     let sql =
         "INSERT INTO downlink (id, at, kind, subject, node, event, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     tx.conn.prepare_cached(sql)?.execute(params![id, tx.now, kind, subject, node, event, data])?;
-    tx.after.announced.set(tx.conn.last_insert_rowid());
+    let seq = tx.conn.last_insert_rowid();
+    for party in parties::named(&data, subject) {
+        let sql = "INSERT OR IGNORE INTO downlink_parties (jid, seq) VALUES (?1, ?2)";
+        tx.conn.prepare_cached(sql)?.execute(params![party, seq])?;
+    }
+    tx.after.announced.set(seq);
     Ok(id)
 }

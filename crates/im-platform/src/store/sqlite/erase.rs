@@ -1,14 +1,14 @@
 //! Erasure: everything that names a user, table by table, a bounded piece at a time. The list here is the list of where a user can be.
 //!
-//! What was said between two users is erased for both. What stays: the event that tells bridges (until the downlink's retention), and the audit's
-//! rows without the name.
+//! What was said between two users is erased for both; other users' announcements that name the user go, or lose the name where it is an item of a
+//! list. What stays: the event that tells bridges (until the downlink's retention), and the audit's rows without the name.
 
 use im_api::user::Erased;
 use ring::digest;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
-use super::downlink::announce;
+use super::downlink::{self, announce};
 use super::writer::Tx;
 use super::{room, users};
 use crate::clock::Millis;
@@ -92,7 +92,11 @@ pub fn piece(tx: Tx<'_>, id: i64) -> Result<(bool, Erased)> {
         "DELETE FROM room_receipts WHERE (room, seq, user) IN
             (SELECT room, seq, user FROM room_receipts WHERE user = ?1 LIMIT ?2)",
     )?;
-    let more = erased != Erased::default() || parties + receipts > 0;
+    let answers = by_jid(
+        "DELETE FROM once WHERE (caller, key) IN (SELECT caller, key FROM once_parties WHERE jid = ?1 LIMIT ?2)",
+    )?;
+    let announced = count(downlink::forget_party(tx, &jid, PIECE)?)?;
+    let more = erased != Erased::default() || parties + receipts + answers + announced > 0;
     if !more {
         tx.after.erased.set(true);
         tx.conn.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;

@@ -6,12 +6,14 @@ use rusqlite::params;
 use serde::Deserialize;
 
 use super::Sqlite;
+use super::space::{self, Interface};
 use crate::jid::{Jid, UserId};
 use crate::store::{Events, Result};
 
 #[async_trait]
 impl Events for Sqlite {
     async fn add_events(&self, events: Vec<Event>) -> Result<EventsAnswer> {
+        let limits = self.settings.limits;
         self.write(move |tx| {
             let mut answer = EventsAnswer { accepted: 0, duplicates: 0 };
             let mut insert = tx.conn.prepare_cached(
@@ -32,9 +34,11 @@ impl Events for Sqlite {
                     e.partitionkey,
                     e.data.get()
                 ];
+                // After a refusal none of the batch is kept: the bridge's journal has them all.
                 match insert.execute(row)? {
                     0 => answer.duplicates += 1,
                     _ => {
+                        space::require(tx, limits, Interface::Events, 0)?;
                         answer.accepted += 1;
                         for jid in parties(e) {
                             party.execute([&jid, &e.id])?;

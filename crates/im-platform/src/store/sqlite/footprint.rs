@@ -3,12 +3,13 @@
 
 use async_trait::async_trait;
 use im_api::footprint::{Audience, Feature, FeatureCollection, Point, Precision, Properties};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, OptionalExtension, Row, params};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::downlink::announce;
 use super::once::once;
+use super::space::{self, Interface, Space};
 use super::writer::Tx;
 use super::{Sqlite, friend, group, users};
 use crate::clock::{self, Millis};
@@ -22,7 +23,8 @@ const LOOK: u32 = 2_000;
 #[async_trait]
 impl Footprints for Sqlite {
     async fn share(&self, new: NewFootprint, cause: Cause) -> Result<Feature> {
-        self.write(move |tx| once(tx, &cause, new.user.as_str(), || share(tx, &new, &cause))).await
+        let limits = self.settings.limits;
+        self.write(move |tx| once(tx, &cause, new.user.as_str(), || share(tx, &new, &cause, limits))).await
     }
 
     async fn footprint(&self, viewer: &Viewer, user: &UserId, id: &str) -> Result<Feature> {
@@ -227,7 +229,7 @@ impl Print {
     }
 }
 
-fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause) -> Result<Feature> {
+fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause, limits: Space) -> Result<Feature> {
     let owner = users::known(tx, &new.user)?;
     let (audience, grp) = write_audience(&new.audience);
     if let Some(grp) = grp
@@ -286,6 +288,7 @@ fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause) -> Result<Feature> {
     for level in grid::LEVELS {
         tx.conn.prepare_cached(sql)?.execute(params![level, grid::cell(shown.0, shown.1, level), at, id])?;
     }
+    space::require(tx, limits, Interface::Footprints, 0)?;
     let feature = print.feature(true)?;
     let sql = "INSERT OR IGNORE INTO footprint_media (medium, footprint) VALUES (?1, ?2)";
     for medium in &new.media {
@@ -318,7 +321,7 @@ fn search(tx: Tx<'_>, find: &Find) -> Result<FeatureCollection> {
     };
     let limit = usize::try_from(find.limit).unwrap_or(usize::MAX);
     let (mut features, mut last) = (Vec::new(), None);
-    let mut candidates = Candidates::new(find, owner);
+    let mut candidates = Candidates::new(tx, find, owner)?;
     let mut looked = 0;
     while let Some(print) = candidates.next(tx)? {
         if features.len() == limit || looked == LOOK {
@@ -336,74 +339,131 @@ fn search(tx: Tx<'_>, find: &Find) -> Result<FeatureCollection> {
     Ok(collection(features, None))
 }
 
-/// Footprints in the order (time, number), newest first, fetched piece by piece from the index that fits: the owner's, the grid's, or time's.
+/// Footprints in the order (time, number), newest first, from the index that fits: the owner's, the grid's, or time's. Nothing is fetched before it is
+/// asked for, so a page costs what it looks at: of each index a few entries ahead, of the footprints themselves one at a time.
 struct Candidates<'a> {
     find: &'a Find,
-    owner: Option<i64>,
-    cells: Option<(u8, Vec<i64>)>,
+    source: Source<'a>,
+    /// Before the first or at the last one given.
     position: (Millis, i64),
-    piece: std::vec::IntoIter<Print>,
+}
+
+/// Where the next one comes from.
+enum Source<'a> {
+    /// Of one owner, or (None) of all: whole footprints, a piece at a time.
+    Time { owner: Option<i64>, piece: std::vec::IntoIter<Print>, size: u32, done: bool },
+    /// Of an area: squares of one level, side by side.
+    Grid { level: u8, squares: Vec<Square>, in_cell: CachedStatement<'a>, by_id: CachedStatement<'a> },
+}
+
+/// One square of the grid with what was read of it: the newest last.
+struct Square {
+    cell: i64,
+    ahead: Vec<(Millis, i64)>,
+    size: u32,
     done: bool,
 }
 
-impl<'a> Candidates<'a> {
-    const PIECE: u32 = 100;
+/// How much of an index is read at first; each further time twice as much.
+const AHEAD: u32 = 4;
+/// And at most.
+const MOST_AHEAD: u32 = 256;
 
-    fn new(find: &'a Find, owner: Option<i64>) -> Self {
+impl<'a> Candidates<'a> {
+    fn new(tx: Tx<'a>, find: &'a Find, owner: Option<i64>) -> Result<Self> {
         // The owner's index is exact enough. An owner who searches an area with the grid would miss what is shown elsewhere; the grid is for others.
-        let cells = find.area.as_ref().filter(|_| owner.is_none()).map(grid::cover);
+        let source = match find.area.as_ref().filter(|_| owner.is_none()).map(grid::cover) {
+            Some((level, cells)) => {
+                let square = |cell| Square { cell, ahead: Vec::new(), size: AHEAD, done: false };
+                let squares = cells.into_iter().map(square).collect();
+                let by_id = format!(
+                    "SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user WHERE f.id = ?1"
+                );
+                let (in_cell, by_id) = (tx.conn.prepare_cached(IN_CELL)?, tx.conn.prepare_cached(&by_id)?);
+                Source::Grid { level, squares, in_cell, by_id }
+            }
+            // One more than a page: it says whether there are more.
+            None => {
+                let size = find.limit.saturating_add(1).clamp(AHEAD, MOST_AHEAD);
+                Source::Time { owner, piece: Vec::new().into_iter(), size, done: false }
+            }
+        };
         let until = find.until.map_or((Millis::MAX, i64::MAX), |until| (until, i64::MIN));
-        let position = find.after.map_or(until, |after| after.min(until));
-        Self { find, owner, cells, position, piece: Vec::new().into_iter(), done: false }
+        Ok(Self { find, source, position: find.after.map_or(until, |after| after.min(until)) })
     }
 
     fn next(&mut self, tx: Tx<'_>) -> Result<Option<Print>> {
-        if let Some(print) = self.piece.next() {
-            return Ok(Some(print));
-        }
-        if self.done {
-            return Ok(None);
-        }
-        let piece = self.fetch(tx)?;
-        self.done = piece.len() < usize::try_from(Self::PIECE).unwrap_or(usize::MAX);
-        if let Some(last) = piece.last() {
-            self.position = (last.at, last.id);
-        }
-        self.piece = piece.into_iter();
-        Ok(self.piece.next())
-    }
-
-    fn fetch(&self, tx: Tx<'_>) -> Result<Vec<Print>> {
-        let (at, id) = self.position;
         let since = self.find.since.unwrap_or(Millis::MIN);
-        let Some((level, cells)) = &self.cells else {
-            let owner = if self.owner.is_some() { "f.user = ?5 AND" } else { "?5 IS NULL AND" };
-            let sql = format!(
-                "SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user
-                 WHERE {owner} (f.at, f.id) < (?1, ?2) AND f.at >= ?3 ORDER BY f.at DESC, f.id DESC LIMIT ?4"
-            );
-            let mut sql = tx.conn.prepare_cached(&sql)?;
-            let rows = sql.query_map(params![at, id, since, Self::PIECE, self.owner], Print::read)?;
-            return Ok(rows.collect::<rusqlite::Result<_>>()?);
+        let next = match &mut self.source {
+            Source::Time { owner, piece, size, done } => match piece.next() {
+                None if !*done => {
+                    let fetched = in_time(tx, *owner, self.position, since, *size)?;
+                    *done = fetched.len() < usize::try_from(*size).unwrap_or(usize::MAX);
+                    *piece = fetched.into_iter();
+                    *size = size.saturating_mul(2).min(MOST_AHEAD);
+                    piece.next()
+                }
+                next => next,
+            },
+            Source::Grid { level, squares, in_cell, by_id } => {
+                for square in squares.iter_mut() {
+                    square.look_ahead(in_cell, *level, self.position, since)?;
+                }
+                let newest = squares.iter_mut().filter(|s| !s.ahead.is_empty());
+                match newest.max_by_key(|square| square.ahead.last().copied()).and_then(|s| s.ahead.pop()) {
+                    Some((_, id)) => Some(by_id.query_row([id], Print::read)?),
+                    None => None,
+                }
+            }
         };
-        // The first piece of each square, merged: what is beyond the piece comes next time.
-        let mut found = Vec::new();
-        for cell in cells {
-            let mut sql = tx.conn.prepare_cached(
-                "SELECT at, footprint FROM footprint_cells WHERE level = ?1 AND cell = ?2 AND (at, footprint) < (?3, ?4) AND at >= ?5
-                 ORDER BY at DESC, footprint DESC LIMIT ?6",
-            )?;
-            let rows = sql.query_map(params![level, cell, at, id, since, Self::PIECE], |r| {
-                Ok((r.get::<_, Millis>(0)?, r.get::<_, i64>(1)?))
-            })?;
-            found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+        if let Some(print) = &next {
+            self.position = (print.at, print.id);
         }
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.truncate(usize::try_from(Self::PIECE).unwrap_or(usize::MAX));
-        let sql = format!("SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user WHERE f.id = ?1");
-        let mut sql = tx.conn.prepare_cached(&sql)?;
-        found.iter().map(|(_, id)| Ok(sql.query_row([id], Print::read)?)).collect()
+        Ok(next)
     }
+}
+
+impl Square {
+    /// Reads on when everything that was read has been given. `position` is behind all of it, and nothing of this square is between.
+    fn look_ahead(
+        &mut self,
+        in_cell: &mut CachedStatement<'_>,
+        level: u8,
+        position: (Millis, i64),
+        since: Millis,
+    ) -> Result<()> {
+        if self.done || !self.ahead.is_empty() {
+            return Ok(());
+        }
+        let read = |r: &Row<'_>| Ok((r.get::<_, Millis>(0)?, r.get::<_, i64>(1)?));
+        let rows =
+            in_cell.query_map(params![level, self.cell, position.0, position.1, since, self.size], read)?;
+        self.ahead = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        self.done = self.ahead.len() < usize::try_from(self.size).unwrap_or(usize::MAX);
+        self.size = self.size.saturating_mul(2).min(MOST_AHEAD);
+        self.ahead.reverse();
+        Ok(())
+    }
+}
+
+const IN_CELL: &str = "SELECT at, footprint FROM footprint_cells WHERE level = ?1 AND cell = ?2 AND (at, footprint) < (?3, ?4) AND at >= ?5
+    ORDER BY at DESC, footprint DESC LIMIT ?6";
+
+fn in_time(
+    tx: Tx<'_>,
+    owner: Option<i64>,
+    before: (Millis, i64),
+    since: Millis,
+    limit: u32,
+) -> Result<Vec<Print>> {
+    let whose = if owner.is_some() { "f.user = ?5 AND" } else { "?5 IS NULL AND" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM footprints f JOIN users u ON u.id = f.user
+         WHERE {whose} (f.at, f.id) < (?1, ?2) AND f.at >= ?3 ORDER BY f.at DESC, f.id DESC LIMIT ?4"
+    );
+    let mut sql = tx.conn.prepare_cached(&sql)?;
+    let rows = sql.query_map(params![before.0, before.1, since, limit, owner], Print::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn collection(features: Vec<Feature>, next: Option<(Millis, i64)>) -> FeatureCollection {

@@ -167,7 +167,11 @@ fn changed(tx: Tx<'_>, row: UserRow) -> Result<FriendsChanged> {
 
 fn limit(tx: Tx<'_>, count: &str, row: UserRow) -> Result<()> {
     let has: i64 = tx.conn.prepare_cached(count)?.query_row([row.id, MAX_FRIENDS], |r| r.get(0))?;
-    if has >= MAX_FRIENDS { Err(StoreError::Full("this list is full".into())) } else { Ok(()) }
+    if has >= MAX_FRIENDS {
+        Err(StoreError::Limit("this list has as many entries as it may have"))
+    } else {
+        Ok(())
+    }
 }
 
 fn to_friend(r: &Row<'_>) -> rusqlite::Result<Friend> {

@@ -153,7 +153,7 @@ fn set_member(
         return Ok(GroupChanged { version: group.version, changed: false });
     }
     if before.is_none() && i64::try_from(group.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
-        return Err(StoreError::Full("the group is full".into()));
+        return Err(StoreError::Limit("the group has as many members as it may have"));
     }
     write_member(tx, id, row.id, role)?;
     let owners: i64 =

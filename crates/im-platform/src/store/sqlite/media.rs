@@ -5,6 +5,7 @@ use im_api::footprint::Audience;
 use im_api::media::Medium;
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::space::{self, Interface, Space};
 use super::writer::Tx;
 use super::{Sqlite, footprint, group, users};
 use crate::clock::{self, Millis};
@@ -32,8 +33,8 @@ impl Media for Sqlite {
         audience: Audience,
         quota: u64,
     ) -> Result<(Medium, bool)> {
-        let file = file.to_owned();
-        self.write(move |tx| add(tx, medium, &file, &audience, quota)).await
+        let (file, limits) = (file.to_owned(), self.settings.limits);
+        self.write(move |tx| add(tx, medium, &file, &audience, quota, limits)).await
     }
 
     async fn medium(&self, viewer: &Viewer, id: &str) -> Result<(Medium, String)> {
@@ -107,7 +108,14 @@ fn find(tx: Tx<'_>, id: &str) -> Result<Option<MediumRow>> {
     Ok(tx.conn.prepare_cached(sql)?.query_row([id], row).optional()?)
 }
 
-fn add(tx: Tx<'_>, medium: Medium, file: &str, audience: &Audience, quota: u64) -> Result<(Medium, bool)> {
+fn add(
+    tx: Tx<'_>,
+    medium: Medium,
+    file: &str,
+    audience: &Audience,
+    quota: u64,
+    limits: Space,
+) -> Result<(Medium, bool)> {
     let user = UserId::parse(&medium.user).map_err(|_| StoreError::NotFound("user"))?;
     let owner = users::known(tx, &user)?;
     if let Some(before) = find(tx, &medium.id)? {
@@ -124,8 +132,11 @@ fn add(tx: Tx<'_>, medium: Medium, file: &str, audience: &Audience, quota: u64) 
     let sql = "SELECT coalesce(sum(size), 0) FROM media WHERE user = ?1";
     let has: i64 = tx.conn.prepare_cached(sql)?.query_row([owner.id], |r| r.get(0))?;
     if u64::try_from(has).unwrap_or(0).saturating_add(medium.size) > quota {
-        return Err(StoreError::Full("the user's share of media space is used up".into()));
+        return Err(StoreError::Limit(
+            "the user's share of media space is used up (setting media.max_megabytes_per_user)",
+        ));
     }
+    space::require(tx, limits, Interface::Media, usize::try_from(medium.size).unwrap_or(usize::MAX))?;
     tx.conn.prepare_cached("DELETE FROM doomed_files WHERE name = ?1")?.execute([file])?;
     let sql = "INSERT INTO media (id, user, kind, size, sha256, audience, grp, created_at, file)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";

@@ -19,18 +19,21 @@ mod import;
 mod media;
 mod migrate;
 mod once;
+mod parties;
 mod readers;
 mod room;
+mod space;
 mod state;
 mod sweep;
 mod users;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
@@ -40,6 +43,7 @@ use super::{Result, Store, StoreError};
 use crate::clock::{Clock, Millis};
 
 pub use migrate::FORMAT;
+pub use space::Space;
 
 /// The database's file in the data folder.
 pub const FILE: &str = "platform.sqlite";
@@ -55,16 +59,34 @@ pub struct Settings {
     pub max_pending: i64,
     /// Connections that read.
     pub readers: usize,
+    /// Bytes that each interface may keep.
+    pub limits: Space,
     /// Messages that are not pending are removed after so long, counted from their decision.
     pub history: Millis,
+    /// Messages of rooms are removed after so long.
+    pub rooms: Millis,
     /// Mirror events are removed after so long.
     pub events: Millis,
     /// Downlink events are removed after so long, fetched or not.
     pub downlink: Millis,
     /// Footprints are removed so long after they came; 0 keeps them.
     pub footprints: Millis,
+    /// Media are removed so long after they came; 0 keeps them.
+    pub media: Millis,
     /// The audit is kept so long.
     pub audit: Millis,
+    /// Told each statement before it runs, its values left out. For tests of the query plans.
+    pub statements: Option<Statements>,
+}
+
+/// See [`Settings::statements`].
+#[derive(Clone)]
+pub struct Statements(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for Statements {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statements").finish_non_exhaustive()
+    }
 }
 
 /// How long a connection waits for another one's lock (a backup in another process, say).
@@ -80,11 +102,15 @@ impl Default for Settings {
             max_bytes: 0,
             readers: 4,
             max_pending: 100_000,
+            limits: Space::default(),
             history: 30 * DAY,
+            rooms: 30 * DAY,
+            media: 0,
             events: 30 * DAY,
             downlink: 7 * DAY,
             audit: 365 * DAY,
             footprints: 0,
+            statements: None,
         }
     }
 }
@@ -161,7 +187,7 @@ impl Store for Sqlite {
             let (page, pages, free) =
                 (pragma("page_size")?, pragma("page_count")?, pragma("freelist_count")?);
             let bytes = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or(0);
-            Ok(vec![
+            let mut gauges = vec![
                 ("store_bytes", "Size of the database", bytes(pages)),
                 ("store_free_bytes", "Of it unused", bytes(free)),
                 ("store_writes_waiting", "Writes in line", u64::try_from(waiting).unwrap_or(0)),
@@ -170,7 +196,13 @@ impl Store for Sqlite {
                     "Position of the last downlink event",
                     u64::try_from(downlink::last(tx.conn)?).unwrap_or(0),
                 ),
-            ])
+            ];
+            for (interface, _, _, bytes, items) in space::INTERFACES {
+                let (used, kept) = space::used(tx, interface)?;
+                gauges.push((bytes, "Content that the interface keeps", used));
+                gauges.push((items, "Items that the interface keeps", kept));
+            }
+            Ok(gauges)
         })
         .await
     }
@@ -199,7 +231,17 @@ fn connect(file: &PathBuf, settings: &Settings) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let conn = Connection::open_with_flags(file, flags)?;
+    let mut conn = Connection::open_with_flags(file, flags)?;
+    if let Some(Statements(told)) = settings.statements.clone() {
+        conn.trace_v2(
+            TraceEventCodes::SQLITE_TRACE_STMT,
+            Some(move |event: TraceEvent<'_>| {
+                if let TraceEvent::Stmt(_, sql) = event {
+                    told(sql);
+                }
+            }),
+        )?;
+    }
     conn.set_prepared_statement_cache_capacity(256);
     conn.busy_timeout(BUSY)?;
     // secure_delete: what is erased is overwritten, not only unlinked.

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::parties;
 use super::writer::Tx;
 use crate::clock::Millis;
 use crate::store::{Cause, Result, StoreError};
@@ -42,5 +43,9 @@ pub fn once<T: Serialize + DeserializeOwned>(
         text,
         tx.now
     ])?;
+    for party in parties::named(&text, subject) {
+        let sql = "INSERT OR IGNORE INTO once_parties (jid, caller, key) VALUES (?1, ?2, ?3)";
+        tx.conn.prepare_cached(sql)?.execute(params![party, cause.caller, once.key])?;
+    }
     Ok(answer)
 }

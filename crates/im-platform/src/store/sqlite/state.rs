@@ -62,7 +62,11 @@ impl State for Sqlite {
             apply_change(tx, "", &change, From::Api { expires_at: tx.now + ttl })?;
             let after = aggregate(tx, row, user)?;
             let seen = |s: &UserState| (s.state, s.show, s.status.clone());
-            if seen(&before) != seen(&after) {
+            let there = |s: &UserState| {
+                s.resources.iter().filter(|r| r.available && r.resource == change.session.resource).count()
+            };
+            // Its end is said also where another one leads: whoever shows it must take it away.
+            if seen(&before) != seen(&after) || there(&before) > there(&after) {
                 announce(tx, &cause, "im.state.changed", user.as_str(), &after)?;
             }
             Ok(())
@@ -132,6 +136,16 @@ pub fn sessions_of(tx: Tx<'_>, id: i64, user: &UserId) -> Result<(Vec<Live>, Mil
         live.push(Live { session, changed_at, bridged: !row.get_ref(1)?.as_str().unwrap_or("").is_empty() });
     }
     Ok((live, since))
+}
+
+/// Says that a state that belonged to no node has run out.
+pub fn announce_end(tx: Tx<'_>, user: i64) -> Result<()> {
+    let sql = "SELECT jid FROM users WHERE id = ?1";
+    let jid: Option<String> = tx.conn.prepare_cached(sql)?.query_row([user], |r| r.get(0)).optional()?;
+    let Some(user) = jid.and_then(|jid| UserId::parse(&jid).ok()) else { return Ok(()) };
+    let state = aggregate(tx, users::known(tx, &user)?, &user)?;
+    announce(tx, &Cause::by("platform"), "im.state.changed", user.as_str(), &state)?;
+    Ok(())
 }
 
 /// Ends all sessions of a node at `at`. It must send a snapshot to come back.

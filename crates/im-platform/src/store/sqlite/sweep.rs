@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::state::expire_due;
+use super::state::{announce_end, expire_due};
 use super::writer::Tx;
-use super::{DAY, Settings};
+use super::{DAY, Settings, space};
 use crate::clock::Millis;
 use crate::store::Result;
 
@@ -31,7 +31,7 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         (
             "DELETE FROM room_messages WHERE (room, seq) IN
                 (SELECT room, seq FROM room_messages WHERE accepted_at <= ?1 LIMIT ?2)",
-            tx.now - settings.history,
+            tx.now - settings.rooms,
         ),
         (
             "DELETE FROM event_parties WHERE event IN (SELECT id FROM events WHERE received_at <= ?1 LIMIT ?2)",
@@ -68,7 +68,12 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
         }
         more |= !old.is_empty();
     }
+    if settings.media > 0 {
+        let sql = "DELETE FROM media WHERE id IN (SELECT id FROM media WHERE created_at <= ?1 LIMIT ?2)";
+        more |= tx.conn.prepare_cached(sql)?.execute(params![tx.now - settings.media, PIECE])? > 0;
+    }
     more |= old_downlink(tx, settings)?;
+    more |= space::cut_downlink(tx, settings, PIECE)?;
     tx.conn
         .prepare_cached("DELETE FROM erased WHERE at <= ?1")?
         .execute([tx.now - super::erase::REMEMBERED])?;
@@ -80,18 +85,22 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
 /// rather read the whole table in the order of users.
 fn old_sessions(tx: Tx<'_>, index: &str, which: &str, before: Millis) -> Result<bool> {
     let sql = format!(
-        "SELECT user, resource, node, changed_at FROM sessions INDEXED BY {index} WHERE {which} LIMIT {PIECE}"
+        "SELECT user, resource, node, changed_at, open AND available AND node = '' FROM sessions INDEXED BY {index} WHERE {which} LIMIT {PIECE}"
     );
     let mut sql = tx.conn.prepare_cached(&sql)?;
     let read = |r: &rusqlite::Row<'_>| {
-        Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?, r.get::<_, Millis>(3)?))
+        let key = (r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, String>(2)?);
+        Ok((key, r.get::<_, Millis>(3)?, r.get::<_, bool>(4)?))
     };
     let old = sql.query_map([before], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    for (user, resource, node, changed_at) in &old {
+    for ((user, resource, node), changed_at, shown) in &old {
         let sql = "UPDATE users SET state_since = max(state_since, ?2) WHERE id = ?1";
         tx.conn.prepare_cached(sql)?.execute(params![user, changed_at])?;
         let sql = "DELETE FROM sessions WHERE user = ?1 AND resource = ?2 AND node = ?3";
         tx.conn.prepare_cached(sql)?.execute(params![user, resource, node])?;
+        if *shown {
+            announce_end(tx, *user)?;
+        }
     }
     Ok(!old.is_empty())
 }
@@ -103,7 +112,6 @@ fn old_downlink(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
     let oldest = oldest.collect::<rusqlite::Result<Vec<_>>>()?;
     let old = oldest.iter().take_while(|(_, at)| *at <= tx.now - settings.downlink);
     let Some((cut, _)) = old.last() else { return Ok(false) };
-    tx.conn.prepare_cached("DELETE FROM downlink WHERE seq <= ?1")?.execute([cut])?;
-    tx.conn.prepare_cached("UPDATE downlink_floor SET seq = max(seq, ?1)")?.execute([cut])?;
+    space::forget_downlink(tx, *cut)?;
     Ok(true)
 }

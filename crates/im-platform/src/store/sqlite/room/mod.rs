@@ -16,6 +16,7 @@ use uuid::Uuid;
 use self::presence::{affiliate, is_member, is_present, occupy};
 pub use self::presence::{forget_user, node_gone, session_gone};
 use super::Sqlite;
+use super::space::{self, Interface, Space};
 use super::state::{expire_due, require_epoch};
 use super::writer::Tx;
 use crate::clock;
@@ -79,7 +80,7 @@ impl Rooms for Sqlite {
         self.write(move |tx| {
             let row = known(tx, &room)?;
             if affiliation.is_some() && usize::try_from(row.members).is_ok_and(|n| n >= MAX_MEMBERS) {
-                return Err(StoreError::Full("the room is full".into()));
+                return Err(StoreError::Limit("the room has as many members as it may have"));
             }
             affiliate(tx, row.id, user.as_str(), affiliation)
         })
@@ -146,11 +147,12 @@ impl Rooms for Sqlite {
         messages: Vec<Spoken>,
     ) -> Result<Vec<RoomPosted>> {
         let (node, epoch, room) = (node.to_owned(), epoch.to_owned(), room.clone());
+        let limits = self.settings.limits;
         self.write(move |tx| {
             expire_due(tx)?;
             require_epoch(tx, &node, &epoch)?;
             let id = seen(tx, &room)?;
-            messages.iter().map(|message| speak(tx, id, message)).collect()
+            messages.iter().map(|message| speak(tx, id, message, limits)).collect()
         })
         .await
     }
@@ -274,7 +276,7 @@ fn room_floor(tx: Tx<'_>, node: &str) -> Result<i64> {
     Ok(tx.conn.prepare_cached(sql)?.query_row([node], |r| r.get(0))?)
 }
 
-fn speak(tx: Tx<'_>, room: i64, message: &Spoken) -> Result<RoomPosted> {
+fn speak(tx: Tx<'_>, room: i64, message: &Spoken, limits: Space) -> Result<RoomPosted> {
     let posted = |r: &Row<'_>| {
         Ok((
             r.get::<_, i64>(0)?,
@@ -294,6 +296,7 @@ fn speak(tx: Tx<'_>, room: i64, message: &Spoken) -> Result<RoomPosted> {
         let elsewhere = StoreError::Conflict("this key was used in another room");
         return if in_room == room { Ok(first) } else { Err(elsewhere) };
     }
+    space::require(tx, limits, Interface::Rooms, message.stanza.len())?;
     let from = message.from.as_str();
     let (member, there) = (is_member(tx, room, from)?, is_present(tx, room, from)?);
     let sql =

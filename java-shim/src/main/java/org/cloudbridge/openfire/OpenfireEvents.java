@@ -54,10 +54,7 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
 
     @Override
     public void contactAdded(Roster roster, RosterItem item) {
-        PumpThread thread = PumpThread.current();
-        if (thread == null || !thread.isBetweenSteps()) {
-            roster(roster, item, false);
-        }
+        roster(roster, item, false);
     }
 
     @Override
@@ -91,6 +88,10 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
     private void roster(Roster roster, RosterItem item, boolean deleted) {
         try {
             if (filter.wanted(EVENT, "roster", "*") == null || isUnseen(item)) {
+                return;
+            }
+            PumpThread thread = PumpThread.current();
+            if (thread != null && !deleted && thread.isHalfDone(roster.getUsername(), item.getJid())) {
                 return;
             }
             Element iq = iq();

@@ -78,7 +78,7 @@ final class OpenfireServer {
         RosterItem.AskType ask = item.getAskStatus();
         return new String[] {
             subscription == null || subscription == RosterItem.SUB_REMOVE ? "none" : subscription.getName(),
-            ask == RosterItem.ASK_SUBSCRIBE ? "subscribe" : ask == RosterItem.ASK_UNSUBSCRIBE ? "unsubscribe" : "",
+            ask == RosterItem.ASK_SUBSCRIBE ? "subscribe" : "", // Openfire has an "unsubscribe" as well, RFC 6121 has not.
         };
     }
 }

@@ -5,6 +5,7 @@
  */
 package org.cloudbridge.openfire;
 
+import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
 
 /** One pump thread with what it is doing just now. */
@@ -18,7 +19,7 @@ final class PumpThread extends Thread {
     private Message inFlight;
     private boolean takeBack;
     private int fate;
-    private boolean betweenSteps;
+    private String halfDone;
 
     /** Openfire's offline store did not see the message. */
     static final int UNSEEN = 0;
@@ -40,13 +41,18 @@ final class PumpThread extends Thread {
         return thread instanceof PumpThread ? (PumpThread) thread : null;
     }
 
-    /** A change of ours takes two steps in Openfire, and what is seen between them is nobody's wish. */
-    void betweenSteps(boolean is) {
-        betweenSteps = is;
+    /** A change of ours to this roster item takes several steps in Openfire, and what is seen between them is nobody's wish. */
+    void begin(String owner, JID contact) {
+        halfDone = owner + '\n' + contact.toBareJID();
     }
 
-    boolean isBetweenSteps() {
-        return betweenSteps;
+    /** What comes is the item as it is to be. */
+    void end() {
+        halfDone = null;
+    }
+
+    boolean isHalfDone(String owner, JID contact) {
+        return halfDone != null && halfDone.equals(owner + '\n' + contact.toBareJID());
     }
 
     /** From here to landed(), the offline store is watched for this message; takeBack = it must not stay there. */

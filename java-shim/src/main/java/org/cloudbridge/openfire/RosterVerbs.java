@@ -46,7 +46,7 @@ final class RosterVerbs implements Appliers.Area {
     @Override
     public void addTo(Appliers table) {
         table.verb("roster.put", GROUPS_FROM, this::put);
-        table.verb("roster.remove", 2, (thread, arguments) -> remove(arguments[0], new JID(arguments[1]).asBareJID()));
+        table.verb("roster.remove", 2, (thread, arguments) -> remove(thread, arguments[0], new JID(arguments[1]).asBareJID()));
     }
 
     private Delivery.Result put(PumpThread thread, String[] arguments) throws Exception {
@@ -62,7 +62,7 @@ final class RosterVerbs implements Appliers.Area {
         if (!known) {
             try {
                 boolean done = subscription == RosterItem.SUB_NONE && ask == RosterItem.ASK_NONE;
-                create(thread, roster, contact, name, groups, done);
+                create(thread, owner, roster, contact, name, groups, done);
                 if (done) {
                     return Delivery.Result.OK;
                 }
@@ -99,22 +99,31 @@ final class RosterVerbs implements Appliers.Area {
     }
 
     /** Unless that is all, the push and the event wait for the update that follows. */
-    private static void create(PumpThread thread, Roster roster, JID contact, String name, List<String> groups, boolean all) throws Exception {
-        thread.betweenSteps(!all);
+    private static void create(PumpThread thread, String owner, Roster roster, JID contact, String name, List<String> groups, boolean all)
+        throws Exception {
+        if (!all) {
+            thread.begin(owner, contact);
+        }
         try {
             roster.createRosterItem(contact, name, groups, all, true);
         } finally {
-            thread.betweenSteps(false);
+            thread.end();
         }
     }
 
-    private Delivery.Result remove(String owner, JID contact) throws Exception {
+    private Delivery.Result remove(PumpThread thread, String owner, JID contact) throws Exception {
         Roster roster = rosters.of(owner);
         if (!roster.isRosterItem(contact)) {
             return ALREADY;
         }
         boolean seen = seesContact(roster.getRosterItem(contact).getSubStatus());
-        roster.deleteRosterItem(contact, true);
+        // It ends the subscriptions one by one first.
+        thread.begin(owner, contact);
+        try {
+            roster.deleteRosterItem(contact, true);
+        } finally {
+            thread.end();
+        }
         if (seen) {
             rosters.hide(owner, contact);
         }

@@ -58,9 +58,10 @@ public class OpenfireEventsTest {
         events.contactUpdated(roster, item(RosterItem.SUB_NONE, RosterItem.ASK_NONE, RosterItem.RECV_SUBSCRIBE, "named"));
         assertEquals(1, host.offered.size());
         Doubles.onPump(() -> {
-            PumpThread.current().betweenSteps(true);
+            PumpThread.current().begin("alice", new JID("bob@x.example"));
             events.contactAdded(roster, item(RosterItem.SUB_NONE, RosterItem.ASK_NONE, RosterItem.RECV_NONE, "x"));
-            PumpThread.current().betweenSteps(false);
+            events.contactUpdated(roster, item(RosterItem.SUB_FROM, RosterItem.ASK_UNSUBSCRIBE, RosterItem.RECV_NONE, "x"));
+            PumpThread.current().end();
             events.contactUpdated(roster, item(RosterItem.SUB_BOTH, RosterItem.ASK_NONE, RosterItem.RECV_NONE, "x"));
             return null;
         });

@@ -41,14 +41,14 @@ public class RosterVerbsTest {
             if (someoneIsFaster) {
                 throw new UserAlreadyExistsException();
             }
-            calls.add("create" + (push ? " push" : "") + (PumpThread.current().isBetweenSteps() ? "" : " event"));
+            calls.add("create" + (push ? " push" : "") + (PumpThread.current().isHalfDone("alice", user) ? "" : " event"));
             return item;
         }
 
         @Override
         public void updateRosterItem(RosterItem item) {
             calls.add("update " + item.getNickname() + " " + item.getSubStatus().getName() + " " + item.getAskStatus().name() + " "
-                + item.getRecvStatus().name() + " " + item.getGroups() + (PumpThread.current().isBetweenSteps() ? " quiet" : ""));
+                + item.getRecvStatus().name() + " " + item.getGroups() + (PumpThread.current().isHalfDone("alice", item.getJid()) ? " quiet" : ""));
         }
 
         @Override
@@ -58,7 +58,7 @@ public class RosterVerbsTest {
 
         @Override
         public RosterItem deleteRosterItem(JID user, boolean check) {
-            calls.add("delete " + check);
+            calls.add("delete " + check + (PumpThread.current().isHalfDone("alice", user) ? "" : " told"));
             return rosterItems.remove(user.toBareJID());
         }
     }

@@ -1,8 +1,11 @@
 //! What an operation costs as the total grows: users, messages of one inbox, footprints of one area, from 10^3 to 10^6. Prints a table of medians
 //! and 99th percentiles in microseconds, one operation at a time, commit included.
 //!
-//! `cargo bench -p im-platform --bench scale -- 1000 10000 100000 1000000` (the totals; without any: to 10^5).
+//! `cargo xtask bench platform [--quick]`: 10^3 to 10^6 (quick: 10^4), figures and chart into `docs/` (quick: `target/bench/platform`). Numbers are
+//! other totals, words (`users`, `messages`, `footprints`) choose what is measured; then nothing is written.
 //! Not a test: nothing here passes or fails. Leaves out HTTP.
+
+mod chart;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +20,9 @@ use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState, State as _};
 use im_platform::store::user::{Search, Users as _};
 use im_platform::store::{Cause, Store as _};
+use tokio::runtime::{Builder, Runtime};
+
+use chart::{Row, svg, table};
 
 const SAMPLES: usize = 400;
 const TTL: i64 = 300_000;
@@ -181,24 +187,63 @@ async fn footprints(total: usize) -> Vec<(&'static str, (f64, f64))> {
         })
     };
     let (small, large) = (find(0.05).await, find(0.5).await);
+    let person = measure(|i| async move {
+        let (viewer, owner) = (Viewer::User(user(99)), Some(user(i % 100)));
+        let find = Find { viewer, area: None, since: None, until: None, user: owner, limit: 20, after: None };
+        drop(s.find(find).await.expect("found"));
+    })
+    .await;
     store.close().await;
-    vec![("share a footprint", share), ("20 of a 5 km square", small), ("20 of a 50 km square", large)]
+    vec![
+        ("share a footprint", share),
+        ("20 of a 5 km square", small),
+        ("20 of a 50 km square", large),
+        ("20 of a person", person),
+    ]
 }
 
+/// One kind of total and how it is measured.
+type Kind = (&'static str, fn(&Runtime, usize) -> Vec<(&'static str, (f64, f64))>);
+
+const KINDS: [Kind; 3] = [
+    ("users", |runtime, total| runtime.block_on(users(total))),
+    ("messages in an inbox", |runtime, total| runtime.block_on(inbox(total))),
+    ("footprints in an area", |runtime, total| runtime.block_on(footprints(total))),
+];
+
 fn main() {
-    let given: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    let totals = if given.is_empty() { vec![1_000, 10_000, 100_000] } else { given };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    println!("| what | total | operation | median µs | p99 µs |\n| --- | ---: | --- | ---: | ---: |");
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let mut totals: Vec<usize> = given.iter().filter_map(|a| a.parse().ok()).collect();
+    if totals.is_empty() {
+        let most = if given.iter().any(|a| a == "--quick") { 4 } else { 6 };
+        totals = (3..=most).map(|power| 10_usize.pow(power)).collect();
+    }
+    let words: Vec<&String> =
+        given.iter().filter(|a| KINDS.iter().any(|(what, _)| what.starts_with(*a))).collect();
+    let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut rows = Vec::new();
     for total in totals {
-        for (what, rows) in [
-            ("users", runtime.block_on(users(total))),
-            ("messages in an inbox", runtime.block_on(inbox(total))),
-            ("footprints in an area", runtime.block_on(footprints(total))),
-        ] {
-            for (operation, (median, p99)) in rows {
-                println!("| {what} | {total} | {operation} | {median:.0} | {p99:.0} |");
-            }
+        for (what, measure) in
+            KINDS.iter().filter(|(what, _)| words.is_empty() || words.iter().any(|w| what.starts_with(*w)))
+        {
+            eprintln!("{total} {what}");
+            rows.extend(measure(&runtime, total).into_iter().map(|(operation, (median, p99))| Row {
+                what,
+                total,
+                operation,
+                median,
+                p99,
+            }));
         }
     }
+    print!("{}", table(&rows));
+    if let Some(into) = given.iter().find_map(|a| a.strip_prefix("--into=")) {
+        let into = std::path::Path::new(into);
+        std::fs::create_dir_all(into).expect("a folder");
+        std::fs::write(into.join("scale.svg"), svg(&rows)).expect("written");
+        std::fs::write(into.join("scale.md"), format!("{HEAD}{}", table(&rows))).expect("written");
+    }
 }
+
+/// Above the table in the file.
+const HEAD: &str = "# Figures of `cargo xtask bench platform`\n\nWritten by it; what they mean is in [measured.md](measured.md).\n\n![medians against totals](scale.svg)\n\n";
