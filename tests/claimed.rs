@@ -304,7 +304,7 @@ fn page() -> String {
         **Off** and **watch** are not in the table: nothing is stored or sent; in watch what the table names is counted.\n\n\
         **A client** is one that is logged in here with an account. **Others** are clients of other servers, components, the server itself, other plugins, and anonymous\n\
         clients: what they send is never held. Whatever the table says, a stanza passes untouched when the journal cannot write, and when the breaker is open and the\n\
-        module's `onFailure` is `open`.\n\n| word | means |\n|---|---|\n"
+        module's `onFailure` is `open`. So does what Openfire refuses for a user who is away (privacy lists, XEP-0016 and XEP-0191).\n\n| word | means |\n|---|---|\n"
         .to_owned();
     let word = |fate: Fate| FATES.iter().find(|f| f.0 == fate).map_or("", |f| f.1);
     for (_, word, means) in FATES {

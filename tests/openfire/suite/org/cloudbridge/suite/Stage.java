@@ -72,6 +72,10 @@ final class Stage {
         return keep(Client.withAcks(server, user, resource));
     }
 
+    Client resumable(Server server, String user, String resource) throws Exception {
+        return keep(Client.resumable(server, user, resource));
+    }
+
     private Client keep(Client client) {
         closings.push(client::close);
         return client;
