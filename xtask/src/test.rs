@@ -99,9 +99,12 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
             suite("java", || java(project, jdk)),
             suite("link", || link(project)),
         ];
-        suites.insert(0, rust.join().unwrap_or_else(|_| suite("rust", || Err(Failure::new("it panicked")))));
-        suites.push(suite("console", || console(project, &[])));
+        let panicked = |name| suite(name, || Err(Failure::new("it panicked")));
+        suites.insert(0, rust.join().unwrap_or_else(|_| panicked("rust")));
+        // Both mostly wait for a browser or for answers.
+        let console = scope.spawn(|| suite("console", || console(project, &[])));
         suites.push(suite("contract", || contract::run(project)));
+        suites.push(console.join().unwrap_or_else(|_| panicked("console")));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
