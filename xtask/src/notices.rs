@@ -28,7 +28,6 @@ const PREFERRED: &[(&str, &str)] = &[
     ("BSD-3-Clause", "Redistributions in binary form"),
     ("0BSD", "Permission to use, copy, modify, and/or distribute this software"),
     ("Zlib", "This software is provided 'as-is'"),
-    ("BSL-1.0", "Boost Software License"),
     ("Unicode-3.0", "UNICODE LICENSE V3"),
     ("CDLA-Permissive-2.0", "Community Data License Agreement"),
     ("MPL-2.0", "Mozilla Public License"),
