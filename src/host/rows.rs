@@ -55,6 +55,36 @@ impl Counts {
     }
 }
 
+/// How long an account that is made or deleted at our word may take to be reported by Openfire.
+const ECHO: Duration = Duration::from_secs(30);
+
+/// Accounts that Openfire makes or deletes because the platform has done so: the platform is not told what it said. Without this, news of an
+/// account's end that comes late would end the next account of that name.
+#[derive(Debug, Default)]
+pub struct Echoes(std::sync::Mutex<Vec<(Instant, &'static str, String)>>);
+
+impl Echoes {
+    /// An event of this row is to come, about this account.
+    pub fn expect(&self, row: &'static str, bare: &str) {
+        let mut all = lock(&self.0);
+        all.retain(|(since, ..)| since.elapsed() < ECHO);
+        all.push((Instant::now(), row, bare.to_owned()));
+    }
+
+    /// It has come, or will not.
+    pub fn forget(&self, row: &str, bare: &str) {
+        self.is_one(row, bare);
+    }
+
+    /// Whether this is one that was to come; the next one is not.
+    pub fn is_one(&self, row: &str, bare: &str) -> bool {
+        let mut all = lock(&self.0);
+        all.retain(|(since, ..)| since.elapsed() < ECHO);
+        let found = all.iter().position(|(_, r, b)| *r == row && b == bare);
+        found.map(|at| all.swap_remove(at)).is_some()
+    }
+}
+
 impl Core {
     /// An IQ, a presence or an event passes by. True: taken.
     pub fn offer_row(&self, token: u64, flags: Flags, bytes: &[u8]) -> bool {
@@ -79,7 +109,10 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
-                self.observe(row, bytes);
+                match self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
+                    true => self.row_counts.add(&row.name, "echo"),
+                    false => self.observe(row, bytes),
+                }
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
@@ -317,6 +350,11 @@ fn ask(core: &Core, held: Held) {
             return;
         }
     };
+    if matches!(outcome, Outcome::Native)
+        && let Some((event, bare)) = user::follows(&row.name, &value, &core.start.domain)
+    {
+        core.echoes.expect(event, &bare);
+    }
     let action = match outcome {
         // Openfire's own word on a name that exists here too.
         Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {

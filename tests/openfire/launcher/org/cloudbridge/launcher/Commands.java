@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
@@ -20,8 +21,10 @@ import java.util.stream.Stream;
 import javax.management.ObjectName;
 import org.jivesoftware.openfire.OfflineMessage;
 import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.auth.AuthFactory;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.container.PluginMonitor;
+import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.util.JiveGlobals;
 
 /**
@@ -41,6 +44,10 @@ import org.jivesoftware.util.JiveGlobals;
  * secret KEY VALUE       sets it encrypted
  * get KEY                its value
  * user NAME PASSWORD     creates a user
+ * delete NAME            deletes a user, as the console does
+ * exists NAME            whether there is such a user
+ * provider               the class that decides logins
+ * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
  * sessions               client sessions on this node
  * </pre>
@@ -131,6 +138,17 @@ final class Commands {
                 return String.valueOf(JiveGlobals.getProperty(words[1]));
             case "user":
                 Launcher.createUser(words[1], words[2]);
+                return "";
+            case "delete":
+                UserManager.getInstance().deleteUser(UserManager.getInstance().getUser(words[1]));
+                return "";
+            case "exists":
+                return String.valueOf(UserManager.getInstance().isRegisteredUser(words[1]));
+            case "provider":
+                return AuthFactory.getAuthProvider().getClass().getName();
+            case "contact":
+                XMPPServer.getInstance().getRosterManager().getRoster(words[1]).createRosterItem(
+                        XMPPServer.getInstance().createJID(words[2], null), words[2], Arrays.asList("Verona"), false, true);
                 return "";
             case "offline":
                 Collection<OfflineMessage> stored =

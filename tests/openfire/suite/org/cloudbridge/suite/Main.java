@@ -29,7 +29,8 @@ import java.util.concurrent.TimeoutException;
 public final class Main {
 
     private static final Class<?>[] CLASSES = {
-        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
+        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class, Logins.class,
+        Accounts.class, Importing.class,
     };
 
     private final World world;
