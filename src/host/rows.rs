@@ -350,11 +350,7 @@ fn ask(core: &Core, held: Held) {
             return;
         }
     };
-    if matches!(outcome, Outcome::Native)
-        && let Some((event, bare)) = user::follows(&row.name, &value, &core.start.domain)
-    {
-        core.echoes.expect(event, &bare);
-    }
+    let native = matches!(outcome, Outcome::Native);
     let action = match outcome {
         // Openfire's own word on a name that exists here too.
         Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {
@@ -370,6 +366,12 @@ fn ask(core: &Core, held: Held) {
     };
     let mut moves = Moves::default();
     lock(&core.row_lanes).answer(&held.lane, held.seq, action, &mut moves);
+    if native
+        && moves.emit.iter().any(|emit| emit.held.seq == held.seq)
+        && let Some((event, bare)) = user::follows(&row.name, &value, &core.start.domain)
+    {
+        core.echoes.expect(event, &bare);
+    }
     core.carry_out_rows(moves);
 }
 

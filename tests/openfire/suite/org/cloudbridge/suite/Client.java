@@ -114,6 +114,14 @@ final class Client implements AutoCloseable {
         }
     }
 
+    /** As {@link #withAcks}, and the server keeps the session for a while after the connection is lost. */
+    static Client resumable(Server server, String user, String resource) throws Exception {
+        Client client = new Client(server, user, resource, true);
+        client.connection.setUseStreamManagementResumption(true);
+        connect(client).available();
+        return client;
+    }
+
     private static Client connect(Client client) throws Exception {
         client.connection.connect().login();
         return client;

@@ -78,6 +78,10 @@ final class Stage {
         return keep(Client.withAcks(server, user, resource));
     }
 
+    Client resumable(Server server, String user, String resource) throws Exception {
+        return keep(Client.resumable(server, user, resource));
+    }
+
     /** Connected with TLS, not logged in. */
     Client connected(Server server, String user, String password, String... mechanisms) throws Exception {
         return keep(Client.connected(server, user, password, mechanisms));
