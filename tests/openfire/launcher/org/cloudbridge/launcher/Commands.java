@@ -145,7 +145,7 @@ final class Commands {
             case "exists":
                 return String.valueOf(UserManager.getInstance().isRegisteredUser(words[1]));
             case "provider":
-                return AuthFactory.getAuthProvider().getClass().getName();
+                return provider();
             case "contact":
                 XMPPServer.getInstance().getRosterManager().getRoster(words[1]).createRosterItem(
                         XMPPServer.getInstance().createJID(words[2], null), words[2], Arrays.asList("Verona"), false, true);
@@ -159,6 +159,11 @@ final class Commands {
             default:
                 throw new IllegalArgumentException("no such command: " + words[0]);
         }
+    }
+
+    @SuppressWarnings("deprecation") // There is no other way to the one in use.
+    private static String provider() {
+        return AuthFactory.getAuthProvider().getClass().getName();
     }
 
     /** PluginManager runs scans early only for its own uploads; its monitor is private. */
