@@ -141,7 +141,8 @@ final class IqGate {
         if (session == null && !row.remote) {
             return false;
         }
-        if (session != null && session.isAnonymousUser()) {
+        // Before the login (no node) Openfire calls every session anonymous.
+        if (session != null && from.getNode() != null && session.isAnonymousUser()) {
             return false; // The platform does not know them.
         }
         if (isTaken(from, child)) {
