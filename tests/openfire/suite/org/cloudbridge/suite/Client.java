@@ -99,7 +99,7 @@ final class Client implements AutoCloseable {
 
     /** Has a stream with TLS and is not logged in; whom it logs in as is said by user and password. */
     static Client connected(Server server, String user, String password, String... mechanisms) throws Exception {
-        Client client = new Client(server, user, password, "desk", false, mechanisms);
+        Client client = new Client(server, user, password, "desk-" + newId(), false, mechanisms);
         client.connection.connect();
         return client;
     }
