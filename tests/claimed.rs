@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use cloudbridge::ffi::frame::{Flags, Reader};
+use cloudbridge::ffi::frame::{Flags, Reader, Writer, effect, notice};
 use cloudbridge::host::{Host, Start};
 use cloudbridge::mapping::{Registry, Source};
 use cloudbridge::modules::chat;
@@ -138,9 +140,11 @@ fn each_line_is_the_row_that_it_says() {
 type Filter = (String, String, String, i32, bool);
 
 struct Running {
-    host: Host,
+    host: Arc<Host>,
+    pump: Option<JoinHandle<()>>,
     filter: Vec<Filter>,
-    silent: Option<TcpListener>,
+    /// Takes connections until the host has stopped, so that nothing fails and nothing is decided without the platform.
+    _silent: TcpListener,
     _home: tempfile::TempDir,
 }
 
@@ -172,7 +176,12 @@ impl Running {
                 Ok((r.str()?.to_owned(), r.str()?.to_owned(), r.str()?.to_owned(), r.int()?, r.bool()?))
             })
             .expect("rows");
-        Running { host, filter, silent: Some(silent), _home: home }
+        let host = Arc::new(host);
+        let pump = Some(std::thread::spawn({
+            let host = Arc::clone(&host);
+            move || pump(&host)
+        }));
+        Running { host, pump, filter, _silent: silent, _home: home }
     }
 
     /// What the shim does with a stanza: looks it up in the filter table, then offers it. Then what became of it.
@@ -223,11 +232,25 @@ impl Running {
     }
 }
 
+/// Carries out effects as far as the host can tell: a stop waits for those under way.
+fn pump(host: &Host) {
+    while let Ok(frame) = host.take(Duration::from_secs(1)) {
+        let Some(frame) = frame else { continue };
+        let mut r = Reader::new(&frame);
+        let op = r.u8().expect("opcode");
+        if matches!(op, effect::LOG | effect::FILTER) {
+            continue;
+        }
+        let done = Writer::new(notice::DONE).long(r.long().expect("effect")).int(0).str("").finish();
+        host.notify(&done).expect("done");
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        // What waits for the platform's answer ends with its socket.
-        drop(self.silent.take());
         self.host.stop(Duration::ZERO);
+        let ended = self.pump.take().is_none_or(|pump| pump.join().is_ok());
+        assert!(ended || std::thread::panicking(), "the pump ends with the host");
     }
 }
 
@@ -281,7 +304,7 @@ fn page() -> String {
         **Off** and **watch** are not in the table: nothing is stored or sent; in watch what the table names is counted.\n\n\
         **A client** is one that is logged in here with an account. **Others** are clients of other servers, components, the server itself, other plugins, and anonymous\n\
         clients: what they send is never held. Whatever the table says, a stanza passes untouched when the journal cannot write, and when the breaker is open and the\n\
-        module's `onFailure` is `open`.\n\n| word | means |\n|---|---|\n"
+        module's `onFailure` is `open`. So does what Openfire refuses for a user who is away (privacy lists, XEP-0016 and XEP-0191).\n\n| word | means |\n|---|---|\n"
         .to_owned();
     let word = |fate: Fate| FATES.iter().find(|f| f.0 == fate).map_or("", |f| f.1);
     for (_, word, means) in FATES {

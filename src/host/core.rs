@@ -382,6 +382,7 @@ impl Core {
             && let Some((_, recipient)) = held.lane.split_once('>')
         {
             self.pending_at_platform(true);
+            super::kept::stored(self, recipient);
             // Somebody who is here has something pending: whoever came online meanwhile must not wait for the next lease.
             self.handover_if_here(recipient);
         }
@@ -593,6 +594,9 @@ impl Core {
                 .0;
         }
         drop(lanes);
+        if let Some(text) = super::kept::farewell(self) {
+            self.effects.log(1, "chat", &text);
+        }
         self.ending.store(true, Ordering::Release);
         self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.

@@ -14,6 +14,7 @@ use crate::platform::PlatformError;
 use crate::stanza::json;
 
 use super::core::{Core, lock};
+use super::kept;
 
 /// Messages fetched and deleted at a time. What was handed over is marked in the journal one by one.
 const BATCH: usize = 50;
@@ -200,6 +201,9 @@ fn drain(core: &Core, user: &str, jid: &str, claim: &str) -> Result<(), End> {
         };
         if let Some(end) = end {
             return Err(end);
+        }
+        if let Some(left) = &left {
+            kept::left(core, user, left.left);
         }
         if left.is_some_and(|left| left.left == 0) {
             let _ = core.journal.unmark(&mark);

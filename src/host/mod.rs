@@ -9,6 +9,7 @@ mod effects;
 mod handover;
 mod import;
 mod intake;
+mod kept;
 mod link;
 mod login;
 mod mirror;

@@ -48,6 +48,7 @@ pub fn status(core: &Core) -> Value {
                 "oldest_held_ms": age(oldest),
                 "handovers": { "active": active, "waiting": waiting },
                 "counts": core.counters.all(),
+                "kept_by_platform": super::kept::status(core),
             },
             "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "held": presences, "rows": core.row_counts.of("state") },
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },

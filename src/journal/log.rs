@@ -341,6 +341,18 @@ impl Log {
         self.lock().marks.get(name).map(|(value, _)| *value)
     }
 
+    /// The marks whose names begin so, in order, with the rest of the name.
+    pub fn marks(&self, prefix: &str) -> Vec<(String, u64)> {
+        let log = self.lock();
+        let found = log
+            .marks
+            .iter()
+            .filter_map(|(name, (value, _))| Some((name.strip_prefix(prefix)?.to_owned(), *value)));
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        found
+    }
+
     /// Bytes of all segments on the disk.
     pub fn disk_bytes(&self) -> u64 {
         self.lock().total_bytes

@@ -242,6 +242,12 @@ impl Journal {
         Ok(self.log.marked(name))
     }
 
+    /// The marks whose names begin so, in order, with the rest of the name.
+    #[must_use]
+    pub fn marks(&self, prefix: &str) -> Vec<(String, u64)> {
+        self.log.marks(prefix)
+    }
+
     /// Removes a mark.
     ///
     /// # Errors

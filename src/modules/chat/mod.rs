@@ -13,6 +13,7 @@ use crate::stanza::errors::{self, ErrorType};
 use crate::stanza::{Element, Limits, Stanza, StanzaError, jid, json};
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+const REAL_TIME_TEXT: &str = "urn:xmpp:rtt:0";
 const HINTS: &str = "urn:xmpp:hints";
 const DELAY: &str = "urn:xmpp:delay";
 
@@ -44,7 +45,8 @@ pub fn claim(stanza: &Stanza) -> Option<Claim> {
     }
     let root = stanza.root();
     let hint = |name: &str| root.elements().any(|e| e.is(name, HINTS));
-    // XEP-0160 3: messages that hold nothing but chat states are not stored; a `store` hint (XEP-0334 4.4) overrides that.
+    // XEP-0160 3: messages that hold nothing but chat states are not stored, nor typed letters (XEP-0301), which are sent whole at the end; a
+    // `store` hint (XEP-0334 4.4) overrides that.
     let content = root.elements().any(|e| !idle(&e));
     let storable = (content || hint("store")) && !hint("no-store");
     Some(Claim { lane: format!("{sender}>{recipient}"), recipient, sender, ask: storable, storable })
@@ -83,7 +85,7 @@ pub fn bytes_hold_secret(bytes: &[u8]) -> bool {
 }
 
 fn idle(element: &Element<'_>) -> bool {
-    element.ns() == CHAT_STATES || element.ns() == HINTS || element.is("thread", "jabber:client")
+    [CHAT_STATES, HINTS, REAL_TIME_TEXT].contains(&element.ns()) || element.is("thread", "jabber:client")
 }
 
 /// Appends one item of a decision's request as JSON ([`im_api::chat::DecideItem`]), the stanza not parsed again in between.
@@ -202,6 +204,7 @@ mod tests {
             ("type='normal'><subject>s</subject></message>".into(), Some(true), "normal"),
             (format!("type='chat'>{cs}</message>"), Some(false), "chat state only (XEP-0160)"),
             (format!("type='chat'>{cs}<thread>t</thread></message>"), Some(false), "chat state in a thread"),
+            ("type='chat'><rtt xmlns='urn:xmpp:rtt:0'/></message>".into(), Some(false), "real-time text"),
             (format!("type='chat'>{cs}<body>hi</body></message>"), Some(true), "chat state with a body"),
             (format!("type='chat'><body>hi</body>{}</message>", hint("no-store")), Some(false), "no-store"),
             (format!("type='chat'>{cs}{}</message>", hint("store")), Some(true), "store hint"),

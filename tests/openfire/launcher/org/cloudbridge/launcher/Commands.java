@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,15 +18,19 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import java.util.TimerTask;
 import java.util.stream.Stream;
 import javax.management.ObjectName;
+import org.dom4j.DocumentHelper;
 import org.jivesoftware.openfire.OfflineMessage;
+import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.auth.AuthFactory;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.container.PluginMonitor;
 import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.util.JiveGlobals;
+import org.xmpp.packet.Message;
 
 /**
  * The commands that a test server takes on stdin, one line each, answered by one line each, one at a time:
@@ -50,6 +55,8 @@ import org.jivesoftware.util.JiveGlobals;
  * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
  * sessions               client sessions on this node
+ * route XML              routes a message as a plugin does: through PacketRouter, on a thread of nobody's
+ * reap                   ends the detached XEP-0198 sessions that are over their time (Openfire looks every minute)
  * </pre>
  */
 final class Commands {
@@ -72,7 +79,7 @@ final class Commands {
         try {
             while ((line = in.readLine()) != null && !line.equals("stop")) {
                 try {
-                    out.println("@ ok " + execute(line.split(" ", 3)));
+                    out.println("@ ok " + execute(line, line.split(" ", 3)));
                 } catch (Throwable e) {
                     e.printStackTrace();
                     out.println("@ error " + String.valueOf(e).replace('\n', ' '));
@@ -99,7 +106,7 @@ final class Commands {
         System.exit(0);
     }
 
-    private String execute(String[] words) throws Exception {
+    private String execute(String line, String[] words) throws Exception {
         PluginManager plugins = XMPPServer.getInstance().getPluginManager();
         switch (words[0]) {
             case "replace":
@@ -156,6 +163,13 @@ final class Commands {
                 return String.valueOf(stored.size());
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
+            case "route":
+                XMPPServer.getInstance().getPacketRouter().route(new Message(
+                        DocumentHelper.parseText(line.substring("route ".length())).getRootElement()));
+                return "";
+            case "reap":
+                reap();
+                return "";
             default:
                 throw new IllegalArgumentException("no such command: " + words[0]);
         }
@@ -171,6 +185,14 @@ final class Commands {
         Field monitor = PluginManager.class.getDeclaredField("pluginMonitor");
         monitor.setAccessible(true);
         ((PluginMonitor) monitor.get(plugins)).runNow(true);
+    }
+
+    /** Runs SessionManager's private clean-up task now. */
+    private static void reap() throws ReflectiveOperationException {
+        Class<?> type = Class.forName("org.jivesoftware.openfire.SessionManager$DetachedCleanupTask");
+        Constructor<?> constructor = type.getDeclaredConstructor(SessionManager.class);
+        constructor.setAccessible(true);
+        ((TimerTask) constructor.newInstance(SessionManager.getInstance())).run();
     }
 
     /** The histogram walks reachable objects only, so it is a full collection as well. */

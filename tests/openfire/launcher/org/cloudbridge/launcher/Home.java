@@ -34,11 +34,15 @@ final class Home {
     private final Path directory;
     private final int xmppPort;
     private final int adminPort;
+    private final int componentPort;
+    private final int serverPort;
 
-    private Home(Path directory, int xmppPort, int adminPort) {
+    private Home(Path directory, int xmppPort, int adminPort, int componentPort, int serverPort) {
         this.directory = directory;
         this.xmppPort = xmppPort;
         this.adminPort = adminPort;
+        this.componentPort = componentPort;
+        this.serverPort = serverPort;
     }
 
     static Home open(LaunchFile launch) throws Exception {
@@ -50,8 +54,10 @@ final class Home {
             throw new IllegalStateException("another server runs in " + directory);
         }
         Home home;
-        try (ServerSocket xmpp = anyPort(); ServerSocket admin = anyPort()) {
-            home = new Home(directory, xmpp.getLocalPort(), admin.getLocalPort());
+        try (ServerSocket xmpp = anyPort(); ServerSocket admin = anyPort(); ServerSocket component = anyPort();
+                ServerSocket server = anyPort()) {
+            home = new Home(directory, xmpp.getLocalPort(), admin.getLocalPort(), component.getLocalPort(),
+                    server.getLocalPort());
         }
         Map<String, String> properties = home.properties(launch);
         boolean fresh = !Files.exists(directory.resolve("conf/openfire.xml"));
@@ -81,6 +87,16 @@ final class Home {
         return adminPort;
     }
 
+    /** For external components (XEP-0114); open only when the launch file switches it on. */
+    int componentPort() {
+        return componentPort;
+    }
+
+    /** For other servers; open only when the launch file switches it on. */
+    int serverPort() {
+        return serverPort;
+    }
+
     private static ServerSocket anyPort() throws IOException {
         return new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"));
     }
@@ -91,6 +107,8 @@ final class Home {
         properties.put("xmpp.domain", domain);
         properties.put("xmpp.fqdn", domain);
         properties.put("xmpp.socket.plain.port", String.valueOf(xmppPort));
+        properties.put("xmpp.server.socket.port", String.valueOf(serverPort));
+        properties.put("xmpp.component.socket.port", String.valueOf(componentPort));
         for (String key : SWITCHED_OFF) {
             properties.put(key, "false");
         }

@@ -58,7 +58,8 @@ public final class Launcher {
                 createUser(user.getKey(), user.getValue());
             }
             machine.println("@ ready pid=" + ProcessHandle.current().pid() + " xmpp=" + home.xmppPort()
-                    + " admin=" + home.adminPort() + " domain=" + launch.require("domain"));
+                    + " admin=" + home.adminPort() + " component=" + home.componentPort() + " server=" + home.serverPort()
+                    + " domain=" + launch.require("domain"));
             new Commands(commands, machine, home).run();
         } catch (Throwable e) {
             e.printStackTrace();

@@ -114,12 +114,22 @@ final class Client implements AutoCloseable {
         }
     }
 
-    /** As {@link #withAcks}, and the server keeps the session for a while after the connection is lost. */
+    /** As {@link #withAcks}, and the server keeps the session for a while when the network goes ({@link #resume}). */
     static Client resumable(Server server, String user, String resource) throws Exception {
         Client client = new Client(server, user, resource, true);
         client.connection.setUseStreamManagementResumption(true);
-        connect(client).available();
+        connect(client);
+        Check.that(client.connection.isSmResumptionPossible(), "the server lets streams be resumed");
+        client.available();
         return client;
+    }
+
+    /** After {@link #cut}: a new connection takes the session up where the old one left it (XEP-0198 5). */
+    void resume() throws Exception {
+        connection.deaf = false;
+        connection.cut = new CountDownLatch(1);
+        connection.connect().login();
+        Check.that(connection.streamWasResumed(), "the stream was resumed");
     }
 
     private static Client connect(Client client) throws Exception {
@@ -299,7 +309,7 @@ final class Client implements AutoCloseable {
     private static final class TappedConnection extends XMPPTCPConnection {
 
         private final StanzaSplitter splitter;
-        private final CountDownLatch cut = new CountDownLatch(1);
+        private volatile CountDownLatch cut = new CountDownLatch(1);
         private volatile boolean deaf;
 
         TappedConnection(XMPPTCPConnectionConfiguration configuration, StanzaSplitter splitter) {

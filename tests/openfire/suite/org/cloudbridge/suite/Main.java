@@ -29,8 +29,8 @@ import java.util.concurrent.TimeoutException;
 public final class Main {
 
     private static final Class<?>[] CLASSES = {
-        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class, Logins.class,
-        Accounts.class, Importing.class,
+        PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
+        Claimed.class, Coexist.class, Logins.class, Accounts.class, Importing.class,
     };
 
     private final World world;

@@ -30,7 +30,7 @@ import java.util.stream.Collectors;
  */
 final class Server {
 
-    private static final String DOMAIN = "verona.example";
+    static final String DOMAIN = "verona.example";
     private static final int BOOT_SECONDS = 120;
     private static final int COMMAND_SECONDS = 60;
     private static final int PORT_TAKEN = 75;
@@ -56,6 +56,9 @@ final class Server {
     private BlockingQueue<String> answers;
     private int xmppPort;
     private int adminPort;
+    private int componentPort;
+    private int serverPort;
+    private String domain = DOMAIN;
 
     Server(World world, String name) {
         this.world = world;
@@ -80,6 +83,31 @@ final class Server {
     Server openfireProperty(String key, Object value) {
         properties.put(key, String.valueOf(value));
         return this;
+    }
+
+    /** Takes external components (XEP-0114) with the secret {@link Component#SECRET}. */
+    Server components() {
+        return openfireProperty("xmpp.component.socket.active", true)
+                .openfireProperty("xmpp.component.defaultSecret", Component.SECRET);
+    }
+
+    /** Another domain than the usual one. */
+    Server domain(String name) {
+        domain = name;
+        return this;
+    }
+
+    /** Talks to other servers: dialback, no TLS. */
+    Server federated() {
+        return openfireProperty("xmpp.server.socket.active", true).openfireProperty("xmpp.server.tls.enabled", false)
+                .openfireProperty("xmpp.server.tls.policy", "disabled")
+                .openfireProperty("xmpp.server.dialback.enabled", true);
+    }
+
+    /** Tells both, once they run and before they look for each other, where the other one listens. */
+    static void introduce(Server one, Server other) throws Exception {
+        one.command("property dnsutil.dnsOverride {" + other.domain + ",127.0.0.1:" + other.serverPort + "}");
+        other.command("property dnsutil.dnsOverride {" + one.domain + ",127.0.0.1:" + one.serverPort + "}");
     }
 
     /** With the plugin in place at the first start. */
@@ -140,13 +168,15 @@ final class Server {
         }
         xmppPort = fact(first, "xmpp");
         adminPort = fact(first, "admin");
+        componentPort = fact(first, "component");
+        serverPort = fact(first, "server");
         return true;
     }
 
     private List<String> launchFile() {
         List<String> lines = new ArrayList<>(List.of("home=" + home,
                 "schema=" + world.root.resolve("tests/openfire/home/openfire_hsqldb.sql"),
-                "security=" + world.openfire.resolve("security"), "domain=" + DOMAIN));
+                "security=" + world.openfire.resolve("security"), "domain=" + domain));
         if (jar != null) {
             lines.add("jar=" + jar);
         }
@@ -220,7 +250,7 @@ final class Server {
     // Looking in ------------------------------------------------------------------------------------------------------
 
     String domain() {
-        return DOMAIN;
+        return domain;
     }
 
     static String password(String user) {
@@ -233,6 +263,10 @@ final class Server {
 
     int xmppPort() {
         return xmppPort;
+    }
+
+    int componentPort() {
+        return componentPort;
     }
 
     Path home() {

@@ -122,6 +122,13 @@ final class Xml {
         return out.toString();
     }
 
+    /** As {@link #canonical}, with nothing left out. */
+    String exact() {
+        StringBuilder out = new StringBuilder();
+        write(element, false, out);
+        return out.toString();
+    }
+
     private static void write(Element element, boolean stanza, StringBuilder out) {
         String name = "{" + element.getNamespaceURI() + "}" + element.getLocalName();
         TreeMap<String, String> attributes = new TreeMap<>();

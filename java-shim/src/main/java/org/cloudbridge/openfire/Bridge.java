@@ -31,6 +31,7 @@ import org.jivesoftware.util.PropertyEventDispatcher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.xmpp.packet.JID;
+import org.xmpp.packet.Message;
 
 /** One start of the host with everything around it. */
 final class Bridge {
@@ -103,8 +104,8 @@ final class Bridge {
         final Offers offers = new Offers(started, held, writers);
         final SessionWatch watch = new SessionWatch(started);
         final OfflineWatch offline = new OfflineWatch(started, writers);
-        final MessageGate gate = new MessageGate(domain, offers, people(watch));
         Delivery.Sessions sessions = sessions();
+        final MessageGate gate = new MessageGate(domain, offers, people(watch, sessions));
         UserVerbs.Accounts accounts = OpenfirePeople.accounts();
         final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server), accounts::exists);
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
@@ -213,7 +214,7 @@ final class Bridge {
             new PresenceVerbs(accounts, server.getPacketRouter()), new ReadVerbs(OpenfirePeople.source(login), rosters));
     }
 
-    private static MessageGate.People people(final SessionWatch watch) {
+    private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {
         return new MessageGate.People() {
             @Override
             public boolean isUser(String node) {
@@ -227,6 +228,11 @@ final class Bridge {
             @Override
             public boolean isHere(String bareJid) {
                 return watch.isHere(bareJid);
+            }
+
+            @Override
+            public boolean refuses(String node, Message message) {
+                return PrivacyLists.refuses(sessions.available(node), node, message);
             }
         };
     }

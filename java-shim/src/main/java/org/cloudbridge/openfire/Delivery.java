@@ -80,7 +80,7 @@ final class Delivery {
         // Openfire makes the sent carbons only while the sending session lives; and route() strips the private mark.
         boolean ownCarbons = isOrphan(from) && Stanzas.isCarbonWorthy(message.getElement());
         if (reach == Reach.AS_BARE) {
-            // RFC 6121 8.5.3.2.1. Openfire retries chat for a gone resource by itself, but only with a priority of 1 or more.
+            // RFC 6121 8.5.3.2.1. Openfire does so by itself, but only for chat, and only with a priority of 1 or more.
             message.setTo(to.asBareJID());
         }
         int fate;
@@ -173,8 +173,8 @@ final class Delivery {
             if (session != null && isAvailable(session)) {
                 return Reach.DIRECT;
             }
-            if (!"chat".equals(message.getElement().attributeValue("type"))) {
-                // Openfire drops anything but chat that is addressed to a resource which is gone.
+            if (!Stanzas.isForAnybody(message.getElement())) {
+                // Openfire drops it, and so does RFC 6121 8.5.3.2.
                 return session != null && watch.isConnecting(to.toBareJID()) ? Reach.CONNECTING : Reach.GONE;
             }
         }

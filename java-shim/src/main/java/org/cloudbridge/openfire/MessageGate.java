@@ -29,6 +29,9 @@ final class MessageGate implements PacketInterceptor {
 
         /** Has a session on this node, whatever its presence. */
         boolean isHere(String bareJid);
+
+        /** Nobody of the user's is there to take a message, and Openfire would refuse this one instead of storing it. May go to the database. */
+        boolean refuses(String node, Message message);
     }
 
     /** Thrown for every taken packet: one object, no stack, no message (a message would be sent to the client). */
@@ -105,8 +108,9 @@ final class MessageGate implements PacketInterceptor {
         }
         if (hold) {
             flags |= recipient(message.getTo(), from);
-        }
-        if (hold) {
+            if ((flags & Frame.FLAG_LOCAL_USER) != 0 && message.getTo() != null && people.refuses(message.getTo().getNode(), message)) {
+                return false; // It must neither be stored nor handed over, and its sender is told at once.
+            }
             return offers.hold(message, element, flags, null);
         }
         offers.show(element, flags);

@@ -44,6 +44,12 @@ final class Stanzas {
         return false;
     }
 
+    /** Goes to the bare JID when the resource that it is addressed to is gone: chat and normal (RFC 6121 8.5.3.2.1; an unknown type is normal). */
+    static boolean isForAnybody(Element message) {
+        String type = message.attributeValue("type");
+        return !"groupchat".equals(type) && !"headline".equals(type) && !"error".equals(type);
+    }
+
     /** The error reply to a message: its payload kept, addresses turned round (RFC 6120 8.3). */
     static Message error(Message original, String type, String condition, String text) {
         Message reply = original.createCopy();

@@ -56,12 +56,18 @@ public class DeliveryTest {
     }
 
     @Test
-    public void chatForAGoneResourceGoesToTheBareJid() throws Exception {
+    public void whatIsForAGoneResourceGoesToTheBareJid() throws Exception {
         sessions.add("bob@x.example/phone");
         assertEquals(Frame.OUTCOME_OK, route("bob@x.example/gone"));
-        assertTrue(router.routed.get(0), router.routed.get(0).contains("to=\"bob@x.example\""));
-        assertEquals("Openfire would drop it", Frame.OUTCOME_GONE,
-            route(message(CHAT.replace("TO", "bob@x.example/gone").replace("type='chat'", "type='normal'")), false));
+        assertEquals(Frame.OUTCOME_OK, route(gone("normal"), false));
+        for (String routed : router.routed) {
+            assertTrue(routed, routed.contains("to=\"bob@x.example\""));
+        }
+        assertEquals("only for whom it is addressed to", Frame.OUTCOME_GONE, route(gone("headline"), false));
+    }
+
+    private static Message gone(String type) throws Exception {
+        return message(CHAT.replace("TO", "bob@x.example/gone").replace("type='chat'", "type='" + type + "'"));
     }
 
     @Test

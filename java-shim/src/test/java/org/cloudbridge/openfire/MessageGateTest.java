@@ -36,6 +36,11 @@ public class MessageGateTest {
                 asked += "here " + bareJid + ";";
                 return bareJid.equals("bob@x.example");
             }
+
+            @Override
+            public boolean refuses(String node, Message message) {
+                return node.equals("shylock");
+            }
         });
         mode(Frame.MODE_DECIDE, false);
     }
@@ -69,6 +74,13 @@ public class MessageGateTest {
         assertEquals("here bob@x.example;user bob;", asked);
         assertTrue(taken(message(CHAT), alice.session()));
         assertEquals(2, held.size());
+    }
+
+    @Test
+    public void whatOpenfireRefusesIsNotHeld() throws Exception {
+        assertFalse(taken(message(CHAT.replace("bob", "shylock")), alice.session()));
+        assertEquals(0, host.offered.size());
+        assertEquals(0, held.size());
     }
 
     @Test
