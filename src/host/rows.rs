@@ -55,36 +55,6 @@ impl Counts {
     }
 }
 
-/// How long an account that is made or deleted at our word may take to be reported by Openfire.
-const ECHO: Duration = Duration::from_secs(30);
-
-/// Accounts that Openfire makes or deletes because the platform has done so: the platform is not told what it said. Without this, news of an
-/// account's end that comes late would end the next account of that name.
-#[derive(Debug, Default)]
-pub struct Echoes(std::sync::Mutex<Vec<(Instant, &'static str, String)>>);
-
-impl Echoes {
-    /// An event of this row is to come, about this account.
-    pub fn expect(&self, row: &'static str, bare: &str) {
-        let mut all = lock(&self.0);
-        all.retain(|(since, ..)| since.elapsed() < ECHO);
-        all.push((Instant::now(), row, bare.to_owned()));
-    }
-
-    /// It has come, or will not.
-    pub fn forget(&self, row: &str, bare: &str) {
-        self.is_one(row, bare);
-    }
-
-    /// Whether this is one that was to come; the next one is not.
-    pub fn is_one(&self, row: &str, bare: &str) -> bool {
-        let mut all = lock(&self.0);
-        all.retain(|(since, ..)| since.elapsed() < ECHO);
-        let found = all.iter().position(|(_, r, b)| *r == row && b == bare);
-        found.map(|at| all.swap_remove(at)).is_some()
-    }
-}
-
 impl Core {
     /// An IQ, a presence or an event passes by. True: taken.
     pub fn offer_row(&self, token: u64, flags: Flags, bytes: &[u8]) -> bool {
