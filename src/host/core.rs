@@ -131,6 +131,7 @@ pub struct Core {
     /// The modules and their rows.
     pub registry: Registry,
     pub row_counts: rows::Counts,
+    pub echoes: super::echoes::Echoes,
     /// What rows claim: a lane per module and sender.
     pub row_lanes: Mutex<Lanes>,
     pub rows_wake: Condvar,
@@ -209,6 +210,7 @@ impl Core {
             counters: Counters::default(),
             registry: Registry::built_in().0,
             row_counts: rows::Counts::default(),
+            echoes: super::echoes::Echoes::default(),
             row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
             rows_wake: Condvar::new(),
             calls_wake: Default::default(),

@@ -98,11 +98,22 @@ fn carry_out(core: &Core, event: &DownEvent) {
     if core.config().module(module).mode != ModuleMode::Decide {
         return;
     }
+    let follows = match verb {
+        "user.create" => Some("user.made"),
+        "user.delete" => Some("user.removed"),
+        _ => None,
+    };
+    if let Some(row) = follows {
+        core.echoes.expect(row, &event.subject);
+    }
     let done = core.effects.perform(LIMIT, |number| {
         let mut w = Writer::new(effect::APPLY).long(number).str(verb);
         w = w.int(i32::try_from(arguments.len()).unwrap_or(0));
         arguments.iter().fold(w, |w, argument| w.str(argument)).finish()
     });
+    if let Some(row) = follows {
+        core.echoes.forget(row, &event.subject);
+    }
     let row = format!("{module}.{}", verb.replace('.', "_"));
     match done {
         Some((Outcome::Ok, _)) => core.row_counts.add(&row, "applied"),

@@ -70,6 +70,14 @@ pub struct Progress {
     pub at_ms: u64,
 }
 
+impl Progress {
+    /// Whether the whole list was gone through and nothing differs: user.mode and friend.mode decide are advisable then.
+    #[must_use]
+    pub fn advises_decide(&self) -> bool {
+        self.complete && !self.running && self.error.is_none() && self.differences == 0 && self.users > 0
+    }
+}
+
 /// What is asked of the import thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
@@ -123,8 +131,12 @@ impl Core {
             }
             other => return Err(format!("{other} is none of status, dry, start, stop")),
         }
-        let progress = lock(&self.importer.progress).clone().or_else(|| read(self)).unwrap_or_default();
-        serde_json::to_string(&progress).map_err(|e| e.to_string())
+        serde_json::to_string(&self.imported()).map_err(|e| e.to_string())
+    }
+
+    /// Where the import stands; of a run before this start, what was written down.
+    pub fn imported(&self) -> Progress {
+        lock(&self.importer.progress).clone().or_else(|| read(self)).unwrap_or_default()
     }
 }
 
@@ -318,6 +330,8 @@ fn compare(
         Ok(known) => {
             progress.there += 1;
             if user.verifier.is_some() && !known.password {
+                progress.made += 1;
+                progress.there -= 1;
                 differ(progress, format!("{jid} has no password at the platform"));
             }
         }

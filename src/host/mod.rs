@@ -5,6 +5,7 @@
 
 mod core;
 mod downlink;
+mod echoes;
 mod effects;
 mod handover;
 mod import;

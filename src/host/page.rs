@@ -98,6 +98,7 @@ pub fn render(status: &Value, config: &Config, csrf: (&str, &str), message: (&st
     );
     modules(&mut h, status, config);
     failures(&mut h, status);
+    import(&mut h, &status["import"], &field);
     explain(&mut h, &field);
     form(&mut h, config, &field);
     h.push_str("</div>");
@@ -142,7 +143,7 @@ fn overview(h: &mut String, s: &Value) {
 }
 
 /// What a row's counts are called on the page.
-const COUNTS: [(&str, &str); 10] = [
+const COUNTS: [(&str, &str); 11] = [
     ("seen", "seen"),
     ("taken", "held"),
     ("native", "left to Openfire"),
@@ -152,6 +153,7 @@ const COUNTS: [(&str, &str); 10] = [
     ("alone", "decided alone"),
     ("observed", "noted"),
     ("told", "told"),
+    ("echo", "of our own making"),
     ("lost", "lost"),
 ];
 
@@ -232,6 +234,64 @@ fn rows(h: &mut String, s: &Value, module: &Loaded) {
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Where the import stands, what it found, and whether deciding is advisable.
+fn import(h: &mut String, i: &Value, csrf: &str) {
+    h.push_str("<h2>Import</h2><p>Accounts with their SCRAM verifiers, contact lists and (while chat decides) offline messages of this Openfire go to the platform. It can be stopped, goes on where it stood, and can be repeated; comparing only looks.</p>");
+    let count = |key: &str| i[key].as_u64().unwrap_or(0);
+    let run = if i["dry"] == true { "The comparison" } else { "The import" };
+    let words = if i["running"] == true {
+        format!("{run} runs: {} users so far.", count("users"))
+    } else if let Some(error) = i["error"].as_str() {
+        format!("{run} ended after {} users: {error}.", count("users"))
+    } else if i["complete"] != true && count("users") > 0 {
+        format!("{run} was interrupted after {} users; start goes on from there.", count("users"))
+    } else if i["complete"] != true {
+        "It has not run yet. Before users or friends decide, compare: whom the platform does not know goes on logging in by Openfire.".into()
+    } else {
+        let (made, kept) = if i["dry"] == true {
+            ("would be made", "wait in Openfire")
+        } else {
+            ("made", "went to the platform")
+        };
+        format!(
+            "{run} is complete: {} users, {} things {made}, {} already there, {} messages {kept}, {} users without a verifier (they go on logging in by Openfire), {} differences.",
+            count("users"),
+            count("made"),
+            count("there"),
+            count("messages"),
+            count("without_verifier"),
+            count("differences")
+        )
+    };
+    let _ = write!(h, "<p>{}</p>", esc(&words));
+    if i["complete"] == true && i["running"] != true {
+        h.push_str(if i["advises_decide"] == true {
+            "<p>Nothing differs: user.mode and friend.mode decide are advisable.</p>"
+        } else {
+            "<p>Not yet advisable: user.mode and friend.mode decide. Import, then compare again.</p>"
+        });
+    }
+    let named = i["named"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !named.is_empty() {
+        h.push_str("<ul>");
+        for one in named.iter().take(20) {
+            let _ = write!(h, "<li>{}</li>", esc(&text(one)));
+        }
+        h.push_str("</ul>");
+    }
+    let _ = write!(
+        h,
+        "<form method=\"post\" action=\"?\" class=\"cb-import\">{csrf}<input type=\"hidden\" name=\"action\" value=\"import\"><p>"
+    );
+    for (step, label) in [("dry", "Compare"), ("start", "Import"), ("stop", "Stop")] {
+        let _ = write!(
+            h,
+            "<button type=\"submit\" name=\"step\" value=\"{step}\" id=\"cb-import-{step}\">{label}</button> "
+        );
+    }
+    h.push_str("</p></form>");
 }
 
 /// A form that asks what would happen to a stanza.
@@ -439,6 +499,24 @@ mod tests {
             assert!(html.contains(cell), "{cell}");
         }
         assert!(!html.contains("<x>"));
+    }
+
+    #[test]
+    fn the_import_is_shown_and_whether_it_speaks_for_deciding() {
+        let (config, _) = Config::read(Default::default(), None);
+        let page = |import: Value| {
+            render(&serde_json::json!({ "import": import }), &config, ("csrf", "t"), ("", false))
+        };
+        assert!(page(Value::Null).contains("It has not run yet."));
+        let cut = serde_json::json!({ "users": 3, "complete": false, "running": false });
+        assert!(page(cut).contains("was interrupted after 3 users; start goes on from there."));
+        let differs = serde_json::json!({ "dry": true, "complete": true, "users": 2, "differences": 1, "named": ["<x> is not at the platform"] });
+        let html = page(differs);
+        assert!(
+            html.contains("Not yet advisable") && html.contains("<li>&lt;x&gt; is not at the platform</li>")
+        );
+        let same = serde_json::json!({ "dry": true, "complete": true, "users": 2, "advises_decide": true });
+        assert!(page(same).contains("decide are advisable."));
     }
 
     #[test]

@@ -79,7 +79,10 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
-                self.observe(row, bytes);
+                match self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
+                    true => self.row_counts.add(&row.name, "echo"),
+                    false => self.observe(row, bytes),
+                }
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
@@ -317,6 +320,7 @@ fn ask(core: &Core, held: Held) {
             return;
         }
     };
+    let native = matches!(outcome, Outcome::Native);
     let action = match outcome {
         // Openfire's own word on a name that exists here too.
         Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {
@@ -332,6 +336,12 @@ fn ask(core: &Core, held: Held) {
     };
     let mut moves = Moves::default();
     lock(&core.row_lanes).answer(&held.lane, held.seq, action, &mut moves);
+    if native
+        && moves.emit.iter().any(|emit| emit.held.seq == held.seq)
+        && let Some((event, bare)) = user::follows(&row.name, &value, &core.start.domain)
+    {
+        core.echoes.expect(event, &bare);
+    }
     core.carry_out_rows(moves);
 }
 

@@ -61,6 +61,7 @@ pub fn status(core: &Core) -> Value {
             "breaker": { "state": if breaker == State::Closed { "closed" } else { "open" }, "opened": opened, "error": error },
             "child": child.map(|c| json!({ "pid": c.pid, "port": c.port, "starts": c.starts, "last_end": c.last_end })),
         },
+        "import": import(core),
         "journal": {
             "held": depth(Stream::Held).entries,
             "events": depth(Stream::Events).entries,
@@ -78,6 +79,14 @@ pub fn status(core: &Core) -> Value {
         "wrong_settings": lock(&core.wrong).iter().map(ToString::to_string).collect::<Vec<_>>(),
         "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || config.url.is_some(),
     })
+}
+
+/// Where the import stands, and whether it speaks for deciding.
+fn import(core: &Core) -> Value {
+    let progress = core.imported();
+    let mut facts = json!(progress);
+    facts["advises_decide"] = json!(progress.advises_decide());
+    facts
 }
 
 /// The settings as JSON: the table with the values in force; secrets masked.

@@ -56,7 +56,11 @@ fn start(project: &Project) -> Result<(), Failure> {
         users: ACCOUNTS.iter().map(|name| (*name, format!("{name}-secret"))).collect(),
         properties: vec![
             ("plugin.cloudbridge.chat.mode", "decide".into()),
-            ("plugin.cloudbridge.state.mode", "mirror".into()),
+            ("plugin.cloudbridge.state.mode", "decide".into()),
+            ("plugin.cloudbridge.user.mode", "decide".into()),
+            ("plugin.cloudbridge.friend.mode", "decide".into()),
+            // Logins are decided only where passwords cannot pass in clear.
+            ("xmpp.client.tls.policy", "required".into()),
         ],
         options: &[],
     };

@@ -127,7 +127,7 @@ pub enum Verified {
     Unknown,
 }
 
-/// GET scram (scope bridge only; every read is noted).
+/// GET scram (scope bridge only; every read is noted). 404 also for a user without a password here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verifiers {

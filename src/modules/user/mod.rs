@@ -18,3 +18,15 @@ pub fn registered(row: &str, stanza: &Value) -> Option<(String, String)> {
         _ => None,
     }
 }
+
+/// What Openfire will report when it does natively what the platform has done for a row: the row of that event, and whose account.
+#[must_use]
+pub fn follows(row: &str, stanza: &Value, domain: &str) -> Option<(&'static str, String)> {
+    if row == "user.remove" {
+        let from = stanza.get("from").and_then(Value::as_str)?;
+        return Some(("user.removed", crate::stanza::jid::bare(from)?.into_owned()));
+    }
+    let (name, _) = registered(row, stanza)?;
+    let bare = format!("{name}@{domain}");
+    Some(("user.made", crate::stanza::jid::bare(&bare)?.into_owned()))
+}

@@ -106,7 +106,7 @@ pub trait Users: Send + Sync + 'static {
     /// The verifiers, noted in the audit; none while the account is locked out.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`: no such user, or one without a password here.
     async fn read_verifiers(&self, user: &UserId, cause: Cause) -> Result<Vec<Verifier>>;
 
     /// Erases a user everywhere, in pieces; from the first piece on nobody knows the user any more. Taken up again after a restart.

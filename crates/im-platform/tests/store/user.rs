@@ -1,9 +1,11 @@
 //! Accounts, logins, erasure.
 
+use im_api::import::Imported;
 use im_api::room::{Affiliation, ReceiptKind};
 use im_api::user::{SessionEnd, Verifier};
 use im_platform::store::chat::HistoryPage;
 use im_platform::store::footprint::Viewer;
+use im_platform::store::import::Item;
 use im_platform::store::user::{ATTEMPTS, LOCK, LOCK_MAX, Login, NewUser, Search, lock_after};
 use im_platform::store::{Cause, Once, StoreError};
 
@@ -149,6 +151,20 @@ suite! {
         let w = w.with_verona().await;
         assert_eq!(w.store.begin_login(&user(JULIET)).await.expect("begun"), Login::Unknown);
         assert_eq!(w.store.begin_login(&user("stranger@example.org")).await.expect("begun"), Login::Unknown);
+        let read = w.store.read_verifiers(&user(JULIET), by()).await;
+        assert!(matches!(read, Err(StoreError::NotFound(_))), "unknown, not locked out: {read:?}");
+    }
+
+    async fn an_import_gives_an_account_its_password_if_it_has_none(w) {
+        let bare = NewUser { verifiers: Vec::new(), ..new(JULIET, None) };
+        w.store.create_user(bare.clone(), by()).await.expect("created");
+        let import = |at, new| w.store.import("openfire", at, vec![Item::User(new)]);
+        assert_eq!(import(0, bare.clone()).await.expect("imported").results, [Imported::Exists]);
+        assert_eq!(import(1, new(JULIET, None)).await.expect("imported").results, [Imported::Done]);
+        assert!(w.store.user(&user(JULIET)).await.expect("there").password);
+        assert_eq!(import(2, new(JULIET, None)).await.expect("imported").results, [Imported::Exists]);
+        let again = w.store.create_user(new(JULIET, None), by()).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "nobody else can: {again:?}");
     }
 
     async fn ending_a_session_closes_it_or_asks_its_bridge(w) {

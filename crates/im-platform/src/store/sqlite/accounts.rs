@@ -87,7 +87,8 @@ impl Users for Sqlite {
             if tx.conn.prepare_cached(locked)?.exists([row.id, tx.now])? {
                 return Ok(Vec::new());
             }
-            verifiers(tx, row.id)
+            let verifiers = verifiers(tx, row.id)?;
+            if verifiers.is_empty() { Err(StoreError::NotFound("password")) } else { Ok(verifiers) }
         })
         .await
     }
@@ -145,6 +146,21 @@ pub fn create(tx: Tx<'_>, new: &NewUser, cause: &Cause) -> Result<User> {
     let user = read(tx, &new.user)?;
     announce(tx, cause, "im.user.created", new.user.as_str(), &user)?;
     Ok(user)
+}
+
+/// An account from elsewhere: made, or, when it is here without a password, given the one that it has there. True when anything changed.
+pub fn import(tx: Tx<'_>, new: &NewUser, cause: &Cause) -> Result<bool> {
+    match create(tx, new, cause) {
+        Ok(_) => return Ok(true),
+        Err(StoreError::Conflict(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let row = users::known(tx, &new.user)?;
+    if new.verifiers.is_empty() || !verifiers(tx, row.id)?.is_empty() {
+        return Ok(false);
+    }
+    write_verifiers(tx, row.id, &new.verifiers)?;
+    Ok(true)
 }
 
 const COLUMNS: &str =

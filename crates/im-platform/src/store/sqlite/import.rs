@@ -49,7 +49,7 @@ fn one(tx: Tx<'_>, item: Item) -> Result<Imported> {
     let cause = Cause { quiet: true, ..Cause::by("import") };
     tx.conn.prepare_cached("SAVEPOINT item")?.execute([])?;
     let done = match item {
-        Item::User(new) => accounts::create(tx, &new, &cause).map(|_| true),
+        Item::User(new) => accounts::import(tx, &new, &cause),
         Item::Friend(user, friend, entry) => {
             friend::put(tx, &user, &friend, entry, &cause).map(|c| c.changed)
         }

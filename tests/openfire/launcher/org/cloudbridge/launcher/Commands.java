@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
@@ -24,8 +25,10 @@ import org.dom4j.DocumentHelper;
 import org.jivesoftware.openfire.OfflineMessage;
 import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
+import org.jivesoftware.openfire.auth.AuthFactory;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.container.PluginMonitor;
+import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.util.JiveGlobals;
 import org.xmpp.packet.Message;
 
@@ -46,6 +49,10 @@ import org.xmpp.packet.Message;
  * secret KEY VALUE       sets it encrypted
  * get KEY                its value
  * user NAME PASSWORD     creates a user
+ * delete NAME            deletes a user, as the console does
+ * exists NAME            whether there is such a user
+ * provider               the class that decides logins
+ * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
  * sessions               client sessions on this node
  * route XML              routes a message as a plugin does: through PacketRouter, on a thread of nobody's
@@ -139,6 +146,17 @@ final class Commands {
             case "user":
                 Launcher.createUser(words[1], words[2]);
                 return "";
+            case "delete":
+                UserManager.getInstance().deleteUser(UserManager.getInstance().getUser(words[1]));
+                return "";
+            case "exists":
+                return String.valueOf(UserManager.getInstance().isRegisteredUser(words[1]));
+            case "provider":
+                return provider();
+            case "contact":
+                XMPPServer.getInstance().getRosterManager().getRoster(words[1]).createRosterItem(
+                        XMPPServer.getInstance().createJID(words[2], null), words[2], Arrays.asList("Verona"), false, true);
+                return "";
             case "offline":
                 Collection<OfflineMessage> stored =
                         XMPPServer.getInstance().getOfflineMessageStore().getMessages(words[1], false);
@@ -155,6 +173,11 @@ final class Commands {
             default:
                 throw new IllegalArgumentException("no such command: " + words[0]);
         }
+    }
+
+    @SuppressWarnings("deprecation") // There is no other way to the one in use.
+    private static String provider() {
+        return AuthFactory.getAuthProvider().getClass().getName();
     }
 
     /** PluginManager runs scans early only for its own uploads; its monitor is private. */

@@ -14,7 +14,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.container.PluginManagerListener;
-import org.jivesoftware.openfire.user.UserAlreadyExistsException;
 import org.jivesoftware.openfire.user.UserManager;
 import org.logicalcobwebs.proxool.ProxoolFacade;
 
@@ -70,10 +69,9 @@ public final class Launcher {
     }
 
     static void createUser(String name, String password) throws Exception {
-        try {
+        // A second start on the same home has them, perhaps from a provider that can make none.
+        if (!UserManager.getInstance().isRegisteredUser(name)) {
             UserManager.getInstance().createUser(name, password, name, name + "@example.invalid");
-        } catch (UserAlreadyExistsException e) {
-            // A second start on the same home.
         }
     }
 

@@ -22,6 +22,7 @@ import org.jivesoftware.smack.packet.Presence;
 import org.jivesoftware.smack.packet.PresenceBuilder;
 import org.jivesoftware.smack.packet.StanzaBuilder;
 import org.jivesoftware.smack.packet.XmlEnvironment;
+import org.jivesoftware.smack.sasl.SASLErrorException;
 import org.jivesoftware.smack.tcp.XMPPTCPConnection;
 import org.jivesoftware.smack.tcp.XMPPTCPConnectionConfiguration;
 import org.jivesoftware.smackx.carbons.CarbonManager;
@@ -51,21 +52,28 @@ final class Client implements AutoCloseable {
     private final TappedConnection connection;
 
     private Client(Server server, String user, String resource, boolean acks) throws Exception {
+        this(server, user, Server.password(user), resource, acks);
+    }
+
+    private Client(Server server, String user, String password, String resource, boolean acks, String... mechanisms)
+            throws Exception {
         this.user = user;
         this.inbox = new Inbox(user + "/" + resource);
         StanzaSplitter splitter = new StanzaSplitter(text -> inbox.add(Xml.stanza(text)));
-        XMPPTCPConnectionConfiguration configuration = XMPPTCPConnectionConfiguration.builder()
+        XMPPTCPConnectionConfiguration.Builder configuration = XMPPTCPConnectionConfiguration.builder()
                 .setXmppDomain(server.domain())
                 .setHostAddress(InetAddress.getByName("127.0.0.1"))
                 .setPort(server.xmppPort())
-                .setUsernameAndPassword(user, Server.password(user))
+                .setUsernameAndPassword(user, password)
                 .setResource(resource)
                 .setSecurityMode(SecurityMode.required)
                 .setCustomX509TrustManager(new TrustAll())
                 .setHostnameVerifier((name, session) -> true)
-                .setSendPresence(false)
-                .build();
-        connection = new TappedConnection(configuration, splitter);
+                .setSendPresence(false);
+        for (String mechanism : mechanisms) {
+            configuration.addEnabledSaslMechanism(mechanism);
+        }
+        connection = new TappedConnection(configuration.build(), splitter);
         connection.setUseStreamManagement(acks);
         connection.setUseStreamManagementResumption(false);
     }
@@ -87,6 +95,23 @@ final class Client implements AutoCloseable {
         Client client = connect(new Client(server, user, resource, true));
         client.available();
         return client;
+    }
+
+    /** Has a stream with TLS and is not logged in; whom it logs in as is said by user and password. */
+    static Client connected(Server server, String user, String password, String... mechanisms) throws Exception {
+        Client client = new Client(server, user, password, "desk-" + newId(), false, mechanisms);
+        client.connection.connect();
+        return client;
+    }
+
+    /** Logs in on the stream that is there; gives SASL's condition when that is refused, empty when not. */
+    String login() throws Exception {
+        try {
+            connection.login();
+            return "";
+        } catch (SASLErrorException e) {
+            return e.getSASLFailure().getSASLErrorString();
+        }
     }
 
     /** As {@link #withAcks}, and the server keeps the session for a while when the network goes ({@link #resume}). */
@@ -181,12 +206,17 @@ final class Client implements AutoCloseable {
 
     /** Sends an IQ (to the own account when {@code to} is empty), waits for its result and gives it. */
     Xml request(String type, String to, String payload) throws Exception {
+        Xml answer = ask(type, to, payload);
+        Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
+        return answer;
+    }
+
+    /** The same, whatever the answer is. */
+    Xml ask(String type, String to, String payload) throws Exception {
         String id = newId();
         String address = to.isEmpty() ? "" : " to='" + to + "'";
         raw("<iq id='" + id + "' type='" + type + "'" + address + ">" + payload + "</iq>");
-        Xml answer = inbox.await("an answer to " + payload, s -> s.name().equals("iq") && s.id().equals(id));
-        Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
-        return answer;
+        return inbox.await("an answer to " + payload, s -> s.name().equals("iq") && s.id().equals(id));
     }
 
     /** Sends text as it is, outside of XEP-0198's count. */

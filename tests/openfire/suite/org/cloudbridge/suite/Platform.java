@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.UUID;
 
 /**
  * The real reference platform, started by the suite instead of by the bridge, so that tests can put a proxy in front of
@@ -67,11 +68,53 @@ final class Platform {
     }
 
     Json.Value get(String path) throws Exception {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
-                .header("authorization", "Bearer " + TOKEN).timeout(Duration.ofSeconds(30)).build();
-        HttpResponse<String> answer = HTTP.send(request, HttpResponse.BodyHandlers.ofString());
+        HttpResponse<String> answer = ask("GET", path, "");
         Check.equal(200, answer.statusCode(), "status of GET " + path + "; it said: " + answer.body());
         return Json.parse(answer.body());
+    }
+
+    /** One request of somebody who is not the bridge, with a JSON body if there is one. */
+    HttpResponse<String> ask(String method, String path, String body) throws Exception {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                .header("authorization", "Bearer " + TOKEN).timeout(Duration.ofSeconds(30));
+        if (method.equals("POST")) {
+            request.header("idempotency-key", UUID.randomUUID().toString());
+        }
+        if (body.isEmpty()) {
+            request.method(method, HttpRequest.BodyPublishers.noBody());
+        } else {
+            request.header("content-type", "application/json").method(method, HttpRequest.BodyPublishers.ofString(body));
+        }
+        return HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+    }
+
+    /** Makes an account, as an administrator of the platform does. */
+    void create(String bareJid, String password) throws Exception {
+        HttpResponse<String> answer = ask("POST", "/v1/users",
+                "{\"user\":\"" + bareJid + "\",\"password\":\"" + password + "\"}");
+        Check.equal(201, answer.statusCode(), "status of making " + bareJid + "; it said: " + answer.body());
+    }
+
+    /** Whether the platform knows the account. */
+    boolean knows(String bareJid) throws Exception {
+        return ask("GET", "/v1/users/" + encode(bareJid), "").statusCode() == 200;
+    }
+
+    /** Whether it has a password there. */
+    boolean keepsPassword(String bareJid) throws Exception {
+        HttpResponse<String> answer = ask("GET", "/v1/users/" + encode(bareJid), "");
+        return answer.statusCode() == 200 && Json.parse(answer.body()).get("password").isTrue();
+    }
+
+    /** What a password is there: ok, wrong, locked or unknown. */
+    String verify(String bareJid, String password) throws Exception {
+        HttpResponse<String> answer = ask("POST", "/v1/users/verify",
+                "{\"user\":\"" + bareJid + "\",\"password\":\"" + password + "\"}");
+        return Json.parse(answer.body()).get("outcome").text();
+    }
+
+    Path data() {
+        return data;
     }
 
     /** Whether a message to this user would be delivered now, not stored. */

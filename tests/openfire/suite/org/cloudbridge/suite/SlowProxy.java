@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /**
  * A TCP proxy in front of the platform that can be told to misbehave as networks and overloaded servers do. It reads no
@@ -92,6 +93,11 @@ final class SlowProxy implements AutoCloseable {
     /** Whether the bridge ever sent this text to the platform. */
     synchronized boolean saw(String text) {
         return sent.indexOf(text) >= 0;
+    }
+
+    /** How often the bridge sent what looks so. */
+    synchronized int sent(Pattern pattern) {
+        return (int) pattern.matcher(sent).results().count();
     }
 
     /** How many requests have come whose "METHOD path" starts so. */

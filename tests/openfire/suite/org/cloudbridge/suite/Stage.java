@@ -53,6 +53,12 @@ final class Stage {
         return bridge(users).set("chat.mode", "decide").set("state.mode", "mirror");
     }
 
+    /** With every module that knows people deciding; logins then need TLS. */
+    Server decidingAll(String... users) {
+        return bridge(users).set("chat.mode", "decide").set("state.mode", "decide").set("user.mode", "decide")
+                .set("friend.mode", "decide").openfireProperty("xmpp.client.tls.policy", "required");
+    }
+
     /** A real platform with a proxy in front of it, started, for a server to use instead of the embedded one. */
     Remote remote() throws Exception {
         Remote remote = new Remote(new Platform(world, directory.resolve("platform-data")));
@@ -74,6 +80,11 @@ final class Stage {
 
     Client resumable(Server server, String user, String resource) throws Exception {
         return keep(Client.resumable(server, user, resource));
+    }
+
+    /** Connected with TLS, not logged in. */
+    Client connected(Server server, String user, String password, String... mechanisms) throws Exception {
+        return keep(Client.connected(server, user, password, mechanisms));
     }
 
     private Client keep(Client client) {

@@ -85,6 +85,7 @@ final class Bridge {
         final String domain = server.getServerInfo().getXMPPDomain();
         Map<String, String> settings = Settings.all();
         settings.put(Settings.CLUSTERED, String.valueOf(ClusterManager.isClusteringStarted()));
+        settings.putAll(LoginSafety.now());
 
         String moved = settings.get(Settings.DATA_DIR);
         Path dataDir = moved == null || moved.trim().isEmpty() ? home.resolve("cloudbridge") : Paths.get(moved.trim());
@@ -105,10 +106,10 @@ final class Bridge {
         final OfflineWatch offline = new OfflineWatch(started, writers);
         Delivery.Sessions sessions = sessions();
         final MessageGate gate = new MessageGate(domain, offers, people(watch, sessions));
-        final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server));
+        UserVerbs.Accounts accounts = OpenfirePeople.accounts();
+        final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server), accounts::exists);
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
         final OpenfireEvents events = new OpenfireEvents(domain, offers);
-        UserVerbs.Accounts accounts = OpenfirePeople.accounts();
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
@@ -141,6 +142,9 @@ final class Bridge {
         final ClusterWatch cluster = new ClusterWatch(started);
         ClusterManager.addListener(cluster);
         undo("the cluster listener", () -> ClusterManager.removeListener(cluster));
+        final LoginSafety safety = new LoginSafety(started);
+        PropertyEventDispatcher.addListener(safety);
+        undo("the listener for what logins need", () -> PropertyEventDispatcher.removeListener(safety));
         final Settings watched = new Settings(started, settings);
         PropertyEventDispatcher.addListener(watched);
         undo("the property listener", () -> PropertyEventDispatcher.removeListener(watched));

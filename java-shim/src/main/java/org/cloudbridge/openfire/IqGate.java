@@ -12,6 +12,7 @@
 package org.cloudbridge.openfire;
 
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
@@ -31,6 +32,7 @@ final class IqGate {
     private static final Logger LOG = LoggerFactory.getLogger(IqGate.class);
     private static final String IQ = "iq";
     private static final String ANY = "*";
+    private static final String REGISTER = "jabber:iq:register";
 
     /** Openfire's table of handlers. */
     interface Handlers {
@@ -47,20 +49,27 @@ final class IqGate {
         String[] of(String owner, JID contact);
     }
 
+    /** Accounts that exist in Openfire. */
+    interface Accounts {
+        boolean exist(String node);
+    }
+
     private final Handlers handlers;
     private final Delivery.Sessions sessions;
     private final Offers offers;
     private final RosterState rosters;
+    private final Accounts accounts;
     private final RareLog rareLog = new RareLog(LOG);
     /** By namespace; only filter() changes it. */
     private final Map<String, IqStandIn> standIns = new HashMap<>();
     private volatile FilterTable filter = FilterTable.NOTHING;
 
-    IqGate(Handlers handlers, Delivery.Sessions sessions, Offers offers, RosterState rosters) {
+    IqGate(Handlers handlers, Delivery.Sessions sessions, Offers offers, RosterState rosters, Accounts accounts) {
         this.handlers = handlers;
         this.sessions = sessions;
         this.offers = offers;
         this.rosters = rosters;
+        this.accounts = accounts;
     }
 
     /** Puts stand-ins in and takes them out as the table says; a stand-in that stays is not touched. */
@@ -132,8 +141,12 @@ final class IqGate {
         if (session == null && !row.remote) {
             return false;
         }
-        if (session != null && session.isAnonymousUser()) {
+        // Before the login (no node) Openfire calls every session anonymous.
+        if (session != null && from.getNode() != null && session.isAnonymousUser()) {
             return false; // The platform does not know them.
+        }
+        if (isTaken(from, child)) {
+            return false; // The built-in handler says conflict. The platform may not know the account, and would give it a new owner.
         }
         Element stanza = IqStandIn.ROSTER.equals(child.getNamespaceURI()) && iq.getType() == org.xmpp.packet.IQ.Type.set
             ? withState(iq) : iq.getElement();
@@ -142,6 +155,26 @@ final class IqGate {
         }
         offers.show(stanza, 0);
         return false;
+    }
+
+    /** A registration before the login (XEP-0077 3.1, by fields or form) under the name of an account that is here already. */
+    private boolean isTaken(JID from, Element child) {
+        if (from.getNode() != null || !REGISTER.equals(child.getNamespaceURI())) {
+            return false;
+        }
+        String name = child.elementText("username");
+        Element form = child.element("x");
+        for (Object one : form == null ? Collections.emptyList() : form.elements("field")) {
+            Element field = (Element) one;
+            if ("username".equals(field.attributeValue("var"))) {
+                name = field.elementText("value");
+            }
+        }
+        try {
+            return name != null && !name.trim().isEmpty() && accounts.exist(JID.nodeprep(name.trim()));
+        } catch (IllegalArgumentException e) {
+            return false; // No name: the platform and the built-in handler will say so.
+        }
     }
 
     /** A copy of a roster set whose items say how they stand in Openfire; the client's own words about that do not count. */

@@ -129,7 +129,7 @@ final class Doubles {
                         case "getAddress":
                             return jid;
                         case "isAnonymousUser":
-                            return anonymous;
+                            return anonymous || jid.getNode() == null; // As Openfire: nobody yet.
                         case "isInitialized":
                             return initialized;
                         case "isMessageCarbonsEnabled":

@@ -83,7 +83,8 @@ public class IqGateTest {
             assertTrue(installed.remove(handler));
         }
     }, sessions, new Offers(host, held, new StanzaWriter.Pool()),
-        (owner, contact) -> contact.toString().equals("bob@x.example") ? new String[] {"to", "subscribe"} : null);
+        (owner, contact) -> contact.toString().equals("bob@x.example") ? new String[] {"to", "subscribe"} : null,
+        "taken"::equals);
     private Doubles.Client alice;
 
     @Before
@@ -118,6 +119,24 @@ public class IqGateTest {
     private Held.Keeper keeper(long token) {
         assertNotNull(held.get(token));
         return held.keeper(token);
+    }
+
+    private static IQ registration(String content) throws Exception {
+        return new IQ(DocumentHelper.parseText("<iq from='x.example/s1' id='r1' type='set'><query xmlns='jabber:iq:register'>" + content
+            + "</query></iq>").getRootElement());
+    }
+
+    @Test
+    public void nobodyRegistersTheNameOfAnAccountThatIsHere() throws Exception {
+        sessions.add("x.example/s1");
+        for (String taken : new String[] {"<username>Taken</username><password>p</password>",
+            "<x xmlns='jabber:x:data' type='submit'><field var='password'><value>p</value></field>"
+                + "<field var='username'><value> taken</value></field></x>"}) {
+            assertNotNull("the built-in answers", standIn("jabber:iq:register").handleIQ(registration(taken)));
+        }
+        assertTrue("the platform is not asked", host.offered.isEmpty());
+        host.answer = Frame.TAKEN;
+        assertNull(standIn("jabber:iq:register").handleIQ(registration("<username>free</username><password>p</password>")));
     }
 
     @Test
