@@ -43,6 +43,9 @@ const OPERATOR: &[Scope] = &[Scope::Operator];
 const BEFORE: Param = Param::optional("before", "integer", "Cursor: `next` of the page before.");
 const USER: Param = Param::optional("user", "string", "Of this user only, bare JID.");
 
+/// There is no such thing, or the console is switched off.
+const ABSENT: &[u16] = &[404];
+
 /// A list: who may read it, its query, its page.
 const fn list<T: JsonSchema>(
     path: &'static str,
@@ -50,15 +53,18 @@ const fn list<T: JsonSchema>(
     query: &'static [Param],
     handler: fn() -> axum::routing::MethodRouter<App>,
 ) -> Route {
-    Route::new("GET", path, summary, handler).for_scopes(CONSOLE).query(query).gives::<T>(200)
+    Route::new("GET", path, summary, handler).for_scopes(CONSOLE).query(query).gives::<T>(200).may(ABSENT)
 }
 
 pub const ROUTES: &[Route] = &[
-    Route::new("GET", SESSION, "Who is logged in at the console", || get(session)).gives::<Session>(200),
+    Route::new("GET", SESSION, "Who is logged in at the console", || get(session))
+        .gives::<Session>(200)
+        .may(ABSENT),
     Route::new("POST", SESSION, "Log in at the console", || post(log_in))
         .takes::<LogIn>(4 << 10)
-        .gives::<Session>(200),
-    Route::new("DELETE", SESSION, "Log out", || delete(log_out)).done(204),
+        .gives::<Session>(200)
+        .may(&[401, 403, 404, 429, 503]),
+    Route::new("DELETE", SESSION, "Log out", || delete(log_out)).done(204).may(ABSENT),
     list::<Changes>(
         "/v1/console/changes",
         "Waits until something has changed",
@@ -151,7 +157,8 @@ pub const ROUTES: &[Route] = &[
         .for_scopes(OPERATOR)
         .typed("*/*")
         .text(Text::Needed)
-        .done(200),
+        .done(200)
+        .may(ABSENT),
     list::<Listed<EventItem>>(
         "/v1/console/events",
         "Mirrored events, newest first",
@@ -168,10 +175,14 @@ pub const ROUTES: &[Route] = &[
     list::<Listed<AuditItem>>("/v1/console/audit", "The audit, newest first", &[LIMIT, BEFORE], || {
         get(audit)
     }),
-    Route::new("GET", "/console", "The console's page", || get(the_page)).typed("text/html").done(200),
+    Route::new("GET", "/console", "The console's page", || get(the_page))
+        .typed("text/html")
+        .done(200)
+        .may(ABSENT),
     Route::new("GET", "/console/assets/{file}", "A file of the console", || get(asset))
         .typed("*/*")
-        .done(200),
+        .done(200)
+        .may(ABSENT),
 ];
 
 /// POST session: a token of scope operator or read-only, or a ticket.

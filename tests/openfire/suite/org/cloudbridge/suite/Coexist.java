@@ -159,8 +159,7 @@ final class Coexist {
     @Scenario("the jar removed while deciding: users log in, the log says whose messages are only at the platform; with the jar "
             + "back they are handed over")
     static void jarRemoved(Stage stage) throws Exception {
-        Server server = stage.deciding("juliet", "romeo", "mercutio").set("user.mode", "decide").set("friend.mode", "decide")
-                .openfireProperty("xmpp.client.tls.policy", "required").up();
+        Server server = stage.deciding("juliet", "romeo", "mercutio").set("friend.mode", "decide").up();
         Client juliet = stage.online(server, "juliet", "balcony");
         Ledger ledger = new Ledger();
         long before = server.count("stored");
