@@ -7,6 +7,7 @@ mod core;
 mod downlink;
 mod effects;
 mod handover;
+mod history;
 mod import;
 mod intake;
 mod kept;
