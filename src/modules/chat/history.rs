@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::DELAY;
+use super::{DELAY, HINTS};
+use crate::mapping::explain::Note;
 use crate::stanza::{Stanza, jid, json as stanza_json};
 
 /// What the rows that are carried out here say for `batch`.
@@ -32,6 +33,17 @@ pub fn own(stanza: &Stanza) -> bool {
     let bare = |full| jid::bare_with_local(full).map(std::borrow::Cow::into_owned);
     let asker = stanza.from().and_then(bare);
     asker.is_some() && stanza.to().is_none_or(|to| !to.contains('/') && bare(to) == asker)
+}
+
+/// What the rows do not say about a query.
+#[must_use]
+pub fn note(stanza: &Stanza) -> Note {
+    match own(stanza) {
+        true => Note::More(format!(
+            "Only in decide mode, with chat.history = platform and where no other plugin serves it; otherwise it is not looked at. A page has at most {MOST} messages; they come before the answer."
+        )),
+        false => Note::Left("it is about somebody else's archive.".into()),
+    }
 }
 
 /// Checks a query as the value that the row looks into, and bounds its page. False: nothing but the end of the page is wanted (a page of 0).
@@ -76,7 +88,8 @@ pub fn only_the_end(answer: &mut Value) {
     }
 }
 
-/// The stanzas that bring a page's messages to the asker, oldest first (XEP-0313 4.2): each as it was, with the time it was sent.
+/// The stanzas that bring a page's messages to the asker, oldest first (XEP-0313 4.2): each as it was, with the time it was sent. Nothing keeps
+/// them for somebody who has gone meanwhile (XEP-0334).
 ///
 /// # Errors
 /// The platform's answer is not in the contract.
@@ -96,7 +109,7 @@ pub fn results(stanza: &Value, answer: &Value) -> Result<Vec<String>, String> {
             let kept = stanza_json::decode(kept.as_bytes(), stanza_json::Mode::Strict)
                 .map_err(|e| format!("a message of an archive is no stanza JSON: {e}"))?;
             Ok(format!(
-                "<message xmlns=\"jabber:client\" from=\"{}\" to=\"{}\"><result xmlns=\"{MAM}\"{queryid} id=\"{}\"><forwarded xmlns=\"urn:xmpp:forward:0\"><delay xmlns=\"{DELAY}\" stamp=\"{}\"/>{}</forwarded></result></message>",
+                "<message xmlns=\"jabber:client\" from=\"{}\" to=\"{}\"><result xmlns=\"{MAM}\"{queryid} id=\"{}\"><forwarded xmlns=\"urn:xmpp:forward:0\"><delay xmlns=\"{DELAY}\" stamp=\"{}\"/>{}</forwarded></result><no-store xmlns=\"{HINTS}\"/></message>",
                 escape(&archive),
                 escape(asker),
                 escape(text("id")?),
@@ -228,7 +241,7 @@ mod tests {
             out[0],
             "<message xmlns=\"jabber:client\" from=\"juliet@example.org\" to=\"juliet@example.org/balcony\"><result xmlns=\"urn:xmpp:mam:2\" queryid=\"&quot;f&amp;\" id=\"1\">\
              <forwarded xmlns=\"urn:xmpp:forward:0\"><delay xmlns=\"urn:xmpp:delay\" stamp=\"2026-01-02T03:04:05.006Z\"/>\
-             <message xmlns=\"jabber:client\" from=\"romeo@example.org/a\" id=\"m\" to=\"juliet@example.org\" type=\"chat\"><body>&lt;a&gt;</body></message></forwarded></result></message>"
+             <message xmlns=\"jabber:client\" from=\"romeo@example.org/a\" id=\"m\" to=\"juliet@example.org\" type=\"chat\"><body>&lt;a&gt;</body></message></forwarded></result><no-store xmlns=\"urn:xmpp:hints\"/></message>"
         );
         assert!(
             out[1].contains("id=\"2\"")
