@@ -164,6 +164,14 @@ pub const SETTINGS: &[Setting] = &[
         "Messages held at one time; above it the rule for a slow platform applies at once.",
     ),
     setting(
+        "chat.history",
+        Type::Word(&["off", "platform"]),
+        "off",
+        "Modules",
+        "Chat: history",
+        "platform: in decide mode clients read their own past messages from the platform (XEP-0313), where no other plugin serves them. off: not looked at.",
+    ),
+    setting(
         "state.mode",
         MODES,
         "watch",
@@ -338,6 +346,8 @@ pub struct Config {
     pub timeout_ms: u64,
     /// `chat.heldMax`
     pub held_max: usize,
+    /// Whether clients read their history from the platform: `chat.history`, in decide mode.
+    pub history: bool,
     /// `state.mode`
     pub state: ModuleMode,
     /// What every module has, in the order of [`MODULES`].
@@ -493,6 +503,7 @@ impl Config {
             on_failure: policy("chat.onFailure"),
             timeout_ms: number("chat.timeoutMillis"),
             held_max: number("chat.heldMax") as usize,
+            history: mode("chat.mode") == ModuleMode::Decide && text("chat.history") == "platform",
             state: mode("state.mode"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),

@@ -271,6 +271,15 @@ impl Lanes {
         out
     }
 
+    /// What is being done about this stanza may take until then. False when the bridge has decided alone already.
+    pub fn prolong(&mut self, lane: &Arc<str>, seq: u64, deadline: Instant) -> bool {
+        let Some(entry) = self.entry(lane, seq).filter(|entry| entry.state == State::Asking) else {
+            return false;
+        };
+        entry.held.deadline = deadline;
+        true
+    }
+
     /// The deadline of this stanza is over.
     pub fn expire(&mut self, lane: &Arc<str>, seq: u64) {
         if let Some(entry) = self.entry(lane, seq) {

@@ -153,7 +153,8 @@ impl Running {
         let home = tempfile::tempdir().expect("scratch");
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", silent.local_addr().expect("bound"));
-        let mut settings = vec![("platform.url".to_owned(), url)];
+        let mut settings =
+            vec![("platform.url".to_owned(), url), ("chat.history".to_owned(), "platform".to_owned())];
         for module in cloudbridge::config::MODULES {
             settings.push((format!("{module}.mode"), mode.to_owned()));
             settings.push((format!("{module}.timeoutMillis"), "60000".to_owned()));

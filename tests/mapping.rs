@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cloudbridge::lanes::Action;
 use cloudbridge::mapping::{Outcome, Own, Registry, Response, Source, value};
-use cloudbridge::modules::chat;
+use cloudbridge::modules::chat::{self, history};
 use cloudbridge::stanza::{Limits, Stanza, canonical};
 use im_api::chat::DecideAnswer;
 use im_api::routes;
@@ -131,7 +131,13 @@ fn check(registry: &Registry, name: &str, case: &Case) -> Result<(), String> {
         return Err(format!("it is the row {}'s", found.unwrap_or("(none)")));
     }
     let row = registry.row(name).ok_or("there is no such row")?;
-    let stanza = value(&stanza, true);
+    let mut stanza = value(&stanza, true);
+    if row.batch.as_deref() == Some(history::BATCH)
+        && let Err(refusal) = history::question(&mut stanza)
+    {
+        let why = format!("{}: {}", refusal.condition, refusal.text);
+        return if case.unusable.as_ref() == Some(&why) { Ok(()) } else { Err(why) };
+    }
     let made = match (row.made(&stanza, &own()), &case.unusable) {
         (Err(why), Some(expected)) if why == *expected => return Ok(()),
         (Ok(made), None) => made,

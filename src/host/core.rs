@@ -13,6 +13,7 @@ use crate::journal::{Journal, Stream};
 use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
 use crate::mapping::{Registry, Source};
 use crate::modules::chat;
+use crate::modules::chat::history;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
 use crate::platform::{Breaker, Client};
@@ -320,8 +321,13 @@ impl Core {
         if matches!(config.state, ModuleMode::Watch | ModuleMode::Decide) {
             table.push(("presence", "available".into(), "*", config.state, false));
         }
-        for row in self.registry.rows().filter(|row| row.batch.is_none()) {
-            let mode = config.module(row.module()).mode;
+        for row in self.registry.rows() {
+            let mode = match row.batch.as_deref() {
+                None => config.module(row.module()).mode,
+                // It is not looked at below deciding: nothing is told by looking at who reads what.
+                Some(history::BATCH) if config.history => ModuleMode::Decide,
+                Some(_) => continue,
+            };
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
             let line = match row.on.source {
                 // Nothing is gained by looking at what is not told.

@@ -8,6 +8,7 @@ mod downlink;
 mod echoes;
 mod effects;
 mod handover;
+mod history;
 mod import;
 mod intake;
 mod kept;

@@ -15,13 +15,14 @@ use crate::ffi::frame::{Flags, Writer, effect};
 use crate::journal::Stream;
 use crate::lanes::{Action, Held, Moves};
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
-use crate::modules::chat::timestamp;
+use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
 use crate::modules::user;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
+use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
 /// Effects of rows are numbered from here on.
@@ -76,6 +77,12 @@ impl Core {
         if row.batch.as_deref() == Some(super::presence::BATCH) {
             return settings.mode == ModuleMode::Decide && self.offer_presence(row, token, flags, &stanza);
         }
+        if row.batch.as_deref() == Some(history::BATCH) {
+            return self.config().history
+                && history::own(&stanza)
+                && flags.hold()
+                && self.claim_row(row, token, &value, bytes, stopping);
+        }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
@@ -127,7 +134,8 @@ impl Core {
         let busy = lock(&self.row_lanes).busy(&lane);
         let unable =
             !self.breaker.closed() || stopping || lock(&self.row_lanes).held() >= self.config().held_max;
-        if unable && !busy && settings.on_failure == Policy::Open {
+        let policy = self.policy(row);
+        if unable && !busy && policy == Policy::Open {
             self.row_counts.add(&row.name, "native");
             return false;
         }
@@ -147,10 +155,19 @@ impl Core {
             row: Some(Arc::clone(row)),
         };
         self.row_counts.add(&row.name, "taken");
-        let alone = (unable && row.request.is_some()).then(|| on_failure(settings.on_failure));
+        let alone = (unable && row.request.is_some()).then(|| on_failure(policy));
         let moves = lock(&self.row_lanes).push(held, alone);
         self.carry_out_rows(moves);
         true
+    }
+
+    /// What happens to what a row claimed when there is no answer.
+    fn policy(&self, row: &Row) -> Policy {
+        match row.batch.as_deref() {
+            // Openfire has no history to give in its place.
+            Some(history::BATCH) => Policy::Closed,
+            _ => self.config().module(row.module()).on_failure,
+        }
     }
 
     /// Carries out what a change of the rows' lanes led to.
@@ -196,7 +213,7 @@ impl Core {
             let mut lanes = lock(&self.row_lanes);
             for held in lanes.overdue(Instant::now(), everything) {
                 let Some(row) = &held.row else { continue };
-                let policy = self.config().module(row.module()).on_failure;
+                let policy = self.policy(row);
                 decided +=
                     usize::from(lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves));
             }
@@ -256,7 +273,7 @@ impl From<PlatformError> for CallError {
 }
 
 /// What a claimed stanza gets without an answer.
-fn on_failure(policy: Policy) -> Action {
+pub fn on_failure(policy: Policy) -> Action {
     match policy {
         Policy::Open => Action::Release { force: true },
         Policy::Closed => Action::Refuse {
@@ -291,11 +308,25 @@ pub fn work(core: &Core) {
 fn ask(core: &Core, held: Held) {
     let Some(row) = held.row.clone() else { return };
     let Ok(stanza) = Stanza::parse(&held.bytes, &Limits::default()) else { return };
-    let value = mapping::value(&stanza, true);
+    let mut value = mapping::value(&stanza, true);
     let own = core.own(&held.key, held.sent_ms);
+    let archive = row.batch.as_deref() == Some(history::BATCH) && row.request.is_some();
+    let mut page = Page::default();
+    if archive {
+        match history::question(&mut value) {
+            Ok(messages) => page.only_the_end = !messages,
+            Err(refusal) => return answer(core, &held, refused(refusal), None),
+        }
+    }
     let outcome = match core.call_row(&row, &value, &own) {
-        Ok(response) => {
-            let outcome = row.outcome(&value, &own, response.as_ref());
+        Ok(mut response) => {
+            if let Some(response) = response.as_mut().filter(|r| archive && r.status == 200) {
+                page.read(&value, response);
+            }
+            let outcome = match page.wrong.take() {
+                Some(why) => Outcome::Ill(why),
+                None => row.outcome(&value, &own, response.as_ref()),
+            };
             match (&outcome, response) {
                 (Outcome::Ill(why), Some(response)) => {
                     let credential = matches!(response.status, 401 | 403);
@@ -320,7 +351,13 @@ fn ask(core: &Core, held: Held) {
             return;
         }
     };
-    let native = matches!(outcome, Outcome::Native);
+    let follows = match outcome {
+        Outcome::Native => user::follows(&row.name, &value, &core.start.domain),
+        _ => None,
+    };
+    if matches!(outcome, Outcome::Reply(_)) && !hand_page(core, &held, &value, &page.messages) {
+        return;
+    }
     let action = match outcome {
         // Openfire's own word on a name that exists here too.
         Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {
@@ -331,14 +368,18 @@ fn ask(core: &Core, held: Held) {
         Outcome::Error { kind, condition, text } => Action::Refuse { kind, condition, text },
         Outcome::Ill(why) => {
             core.failed("row", format!("{}: {why}", row.name));
-            on_failure(core.config().module(row.module()).on_failure)
+            on_failure(core.policy(&row))
         }
     };
+    answer(core, &held, action, follows);
+}
+
+/// The answer to a stanza, unless the bridge has decided alone meanwhile. `follows`: the event that Openfire will report of it, by our own doing.
+pub fn answer(core: &Core, held: &Held, action: Action, follows: Option<(&'static str, String)>) {
     let mut moves = Moves::default();
     lock(&core.row_lanes).answer(&held.lane, held.seq, action, &mut moves);
-    if native
-        && moves.emit.iter().any(|emit| emit.held.seq == held.seq)
-        && let Some((event, bare)) = user::follows(&row.name, &value, &core.start.domain)
+    if moves.emit.iter().any(|emit| emit.held.seq == held.seq)
+        && let Some((event, bare)) = follows
     {
         core.echoes.expect(event, &bare);
     }

@@ -22,7 +22,9 @@ pub fn explain(
     event: bool,
     settings: impl Fn(&str) -> ModuleConfig,
 ) -> Result<Explanation, String> {
-    explain::explain(registry, xml, event, settings, |row, stanza| {
-        (row.batch.as_deref() == Some("chat.decide")).then(|| chat::note(stanza))
+    explain::explain(registry, xml, event, settings, |row, stanza| match row.batch.as_deref() {
+        Some("chat.decide") => Some(chat::note(stanza)),
+        Some(chat::history::BATCH) => Some(chat::history::note(stanza)),
+        _ => None,
     })
 }

@@ -326,6 +326,11 @@ impl Server {
         world.inbox.values().flatten().map(|xml| id(xml)).collect()
     }
 
+    /// Everything a session received, as XML; what is kept under `answers` was an answer.
+    pub fn inbox(&self, jid: &str) -> Vec<String> {
+        self.shared.world.lock().expect("world").inbox.get(jid).cloned().unwrap_or_default()
+    }
+
     pub fn last(&self, jid: &str) -> String {
         self.shared.world.lock().expect("world").inbox[jid].last().cloned().unwrap_or_default()
     }

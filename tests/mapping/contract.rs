@@ -20,6 +20,10 @@ struct Call {
 
 const CALLS: &[Call] = &[
     call("POST", routes::MESSAGES, is::<chat::DecideRequest>, 200, is::<chat::DecideAnswer>),
+    Call {
+        query: &["user", "archive", "limit", "before", "after", "with", "since", "until"],
+        ..call("GET", routes::MESSAGES, nothing, 200, is::<chat::History>)
+    },
     call("POST", routes::NODE_STATES, is::<state::StateBatch>, 200, is::<state::StateAnswer>),
     call("POST", routes::USERS, is::<user::CreateUser>, 201, is::<user::User>),
     Call {

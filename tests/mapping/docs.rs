@@ -8,6 +8,7 @@ use std::path::Path;
 use cloudbridge::config::{PREFIX, SETTINGS, Setting, Type};
 use cloudbridge::mapping::explain::{condition_words, then_words};
 use cloudbridge::mapping::{Does, Row, Source};
+use cloudbridge::modules::chat::history;
 use serde_json::Value;
 
 use super::{Case, cases, registry};
@@ -87,7 +88,13 @@ fn one(page: &mut String, row: &Row, cases: &[Case]) {
         page.push_str("- **Secret**: never journaled, never mirrored, masked wherever it is shown.\n");
     }
     if let Some(batch) = &row.batch {
-        let _ = writeln!(page, "- **Batch** `{batch}`: sent together with others of its kind.");
+        let _ = match batch.as_str() {
+            history::BATCH => writeln!(
+                page,
+                "- **Only** with `chat.history` = `platform` and in decide mode; below that it is not looked at. `src/modules/chat/history.rs` checks the question and brings the messages. Without an answer of the platform the sender gets an error that says to try again."
+            ),
+            _ => writeln!(page, "- **Batch** `{batch}`: sent together with others of its kind."),
+        };
     }
     if let Some(request) = &row.request {
         let _ = write!(page, "- **Request** `{} {}`\n\n", request.method, request.path);
@@ -147,7 +154,8 @@ fn takes(row: &Row) -> String {
 }
 
 fn interface(row: &Row) -> String {
-    let batch = if row.batch.is_some() { ", in batches" } else { "" };
+    let together = row.batch.as_deref().is_some_and(|batch| batch != history::BATCH);
+    let batch = if together { ", in batches" } else { "" };
     match &row.request {
         Some(request) => format!("`{} {}`{batch}", request.method, plain_path(&request.path)),
         None => "nobody".into(),

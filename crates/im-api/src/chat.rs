@@ -257,21 +257,32 @@ pub struct PendingLeft {
     pub left: u64,
 }
 
-/// GET messages: newest first, for the named user's eyes.
+/// GET messages: for the named user's eyes. Newest first; oldest first when `after` is given and `before` is not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History {
     /// The messages.
     pub items: Vec<HistoryItem>,
-    /// Cursor of the next page (`before=`); absent at the end.
+    /// Cursor of the next page (`before=` going back, `after=` going forward); absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Nothing that was asked for lies beyond this page in the direction of paging.
+    #[serde(default)]
+    pub complete: bool,
+    /// [`HistoryItem::id`] of the oldest message of this page, whatever the direction; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// The same of the newest one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 /// One message of a history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HistoryItem {
+    /// Its cursor: never changes, and is the greater of two for what was judged later. A text that only the platform understands.
+    pub id: String,
     /// The decision's key.
     pub key: String,
     /// Sender, full JID.

@@ -13,7 +13,8 @@ pub const NODE_STATES: &str = "/v1/nodes/{node}/states";
 pub const RESOURCE_STATE: &str = "/v1/state/{user}/{resource}";
 /// GET: [`crate::state::UserState`], aggregated.
 pub const USER_STATE: &str = "/v1/state/{user}";
-/// POST [`crate::chat::DecideRequest`] gives [`crate::chat::DecideAnswer`]: stores and judges. GET `?user=&with=&limit=&before=`: [`crate::chat::History`].
+/// POST [`crate::chat::DecideRequest`] gives [`crate::chat::DecideAnswer`]: stores and judges. GET
+/// `?user=&with=&limit=&before=&after=&since=&until=&archive=`: [`crate::chat::History`].
 pub const MESSAGES: &str = "/v1/messages";
 /// POST [`crate::chat::SettleRequest`] gives [`crate::chat::SettleAnswer`]: what the bridge decided alone.
 pub const SETTLE: &str = "/v1/messages/settle";

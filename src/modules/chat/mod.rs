@@ -2,6 +2,8 @@
 //!
 //! Sources: RFC 6121 5 and 8.5, XEP-0160 (what is stored), XEP-0334 (hints), XEP-0085 (chat states), XEP-0203 (delay).
 
+pub mod history;
+
 use std::borrow::Cow;
 
 use im_api::chat::{Outcome, SettleItem, Verdict};

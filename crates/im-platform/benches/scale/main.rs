@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use im_api::footprint::{Audience, Precision};
 use im_platform::clock::Clock;
 use im_platform::jid::{Jid, UserId};
-use im_platform::store::chat::{Chat as _, Claimant, HistoryPage, Message};
+use im_platform::store::chat::{Chat as _, Claimant, HistoryPage, Message, Span};
 use im_platform::store::footprint::{Area, Find, Footprints as _, NewFootprint, Viewer};
 use im_platform::store::sqlite::{Settings, Sqlite};
 use im_platform::store::state::{Change, NodeSnapshot, SessionState, State as _};
@@ -130,7 +130,13 @@ async fn inbox(total: usize) -> Vec<(&'static str, (f64, f64))> {
     })
     .await;
     let history = measure(|_| async move {
-        let page = HistoryPage { user: user(1), with: Some(user(0)), limit: 20, before: None };
+        let page = HistoryPage {
+            user: user(1),
+            with: Some(user(0)),
+            limit: 20,
+            before: None,
+            span: Span::default(),
+        };
         drop(s.history(page).await.expect("a history"));
     })
     .await;

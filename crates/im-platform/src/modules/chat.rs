@@ -18,7 +18,8 @@ use crate::http::problem::ApiError;
 use crate::http::route::{LIMIT, Param, Text};
 use crate::http::{App, Route};
 use crate::jid::{Jid, full};
-use crate::store::chat::{Claimant, HistoryPage, Message};
+use crate::store::StoreError;
+use crate::store::chat::{Claimant, HistoryPage, Message, Span};
 
 const CLAIM: Param = Param::needed("claim", "string", "The claim's id.");
 
@@ -28,14 +29,18 @@ pub const ROUTES: &[Route] = &[
         .may(&[409])
         .takes::<DecideRequest>(64 << 20)
         .gives::<DecideAnswer>(200),
-    Route::new("GET", routes::MESSAGES, "A user's messages, newest first", || get(history))
+    Route::new("GET", routes::MESSAGES, "A user's messages", || get(history))
         .for_scopes(HISTORY)
         .may(&[404])
         .query(&[
             Param::needed("user", "string", "For whose eyes, bare JID."),
-            Param::optional("with", "string", "Only the conversation with this one, bare JID."),
+            Param::optional("with", "string", "Only the conversation with this one: bare JID, or full for one session."),
             LIMIT,
-            Param::optional("before", "integer", "Cursor: `next` of the page before."),
+            Param::optional("before", "string", "Cursor: older than this message, newest first. Empty: from the end."),
+            Param::optional("after", "string", "Cursor: newer than this message; oldest first unless `before` is given. 0: from the beginning."),
+            Param::optional("since", "string", "Sent at this time (RFC 3339) or later."),
+            Param::optional("until", "string", "Sent at this time (RFC 3339) or earlier."),
+            Param::optional("archive", "boolean", "Without what was refused; a cursor that is none of the user's messages is not found."),
         ])
         .gives::<History>(200)
         .text(Text::Needed),
@@ -224,18 +229,51 @@ struct HistoryQuery {
     user: String,
     with: Option<String>,
     limit: Option<u32>,
-    before: Option<i64>,
+    before: Option<String>,
+    after: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    archive: Option<bool>,
 }
 
 async fn history(
     State(app): State<App>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<History>, ApiError> {
+    let archive = query.archive.unwrap_or(false);
+    let cursor = |name: &'static str, text: &Option<String>| match text.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => match text.parse::<i64>() {
+            Ok(id) => Ok(Some(id)),
+            // Who reads an archive brings ids from anywhere.
+            Err(_) if archive => Err(ApiError::from(StoreError::NotFound("message"))),
+            Err(_) => Err(ApiError::parameter(name, "must be a cursor of an earlier page")),
+        },
+    };
+    let time = |name: &'static str, text: &Option<String>| match text.as_deref().map(clock::parse) {
+        Some(None) => Err(ApiError::parameter(name, "is not an RFC 3339 time")),
+        Some(time) => Ok(time),
+        None => Ok(None),
+    };
+    let full =
+        query.with.as_deref().and_then(|with| Jid::new(with).ok()).filter(|with| with.resource().is_some());
+    let with = match &full {
+        Some(full) => Some(user("with", full.to_bare().as_str())?),
+        None => query.with.as_deref().map(|with| user("with", with)).transpose()?,
+    };
     let page = HistoryPage {
         user: user("user", &query.user)?,
-        with: query.with.map(|with| user("with", &with)).transpose()?,
+        with,
         limit: page(query.limit)?,
-        before: query.before,
+        before: cursor("before", &query.before)?,
+        span: Span {
+            after: cursor("after", &query.after)?.filter(|id| *id > 0),
+            forward: query.before.is_none() && query.after.is_some(),
+            since: time("since", &query.since)?,
+            until: time("until", &query.until)?,
+            session: full.map(|full| full.to_string()),
+            archive,
+        },
     };
     Ok(Json(app.store.history(page).await?))
 }

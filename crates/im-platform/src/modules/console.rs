@@ -28,7 +28,7 @@ use crate::http::problem::ApiError;
 use crate::http::route::{AFTER, LIMIT, Param, Text};
 use crate::http::{App, Route};
 use crate::store::StoreError;
-use crate::store::chat::HistoryPage;
+use crate::store::chat::{HistoryPage, Span};
 use crate::store::console::{
     AuditItem, Count, DownItem, EventItem, FriendItem, ImportItem, MediumItem, MessageItem, NodeItem,
     OccupantItem, Page as Listed, PendingUser, RoomItem, SessionItem, UserItem,
@@ -450,6 +450,7 @@ async fn messages(
         with,
         limit: page(query.limit)?,
         before: query.before,
+        span: Span::default(),
     };
     let found = app.store.history(asked).await?;
     let items = found.items.into_iter().map(|item| MessageItem {

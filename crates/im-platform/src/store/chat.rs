@@ -44,6 +44,23 @@ pub struct Claimant {
     pub idempotency: Option<String>,
 }
 
+/// Which part of a history, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Only newer than this cursor.
+    pub after: Option<i64>,
+    /// Oldest first.
+    pub forward: bool,
+    /// Only what was sent at this time or later.
+    pub since: Option<Millis>,
+    /// Only what was sent at this time or earlier.
+    pub until: Option<Millis>,
+    /// With `with`: only to or from this one of its sessions, a full JID.
+    pub session: Option<String>,
+    /// As an archive (XEP-0313): without what was refused, and a cursor that is none of the user's messages is not found.
+    pub archive: bool,
+}
+
 /// A page of a user's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
@@ -55,6 +72,8 @@ pub struct HistoryPage {
     pub limit: u32,
     /// Only older than this cursor.
     pub before: Option<i64>,
+    /// The rest of the question.
+    pub span: Span,
 }
 
 /// Messages.
@@ -102,9 +121,9 @@ pub trait Chat: Send + Sync + 'static {
     /// What the store reports.
     async fn any_pending(&self) -> Result<bool>;
 
-    /// A user's messages, newest first.
+    /// A user's messages.
     ///
     /// # Errors
-    /// `NotFound` (user).
+    /// `NotFound` (user; of an archive also a cursor).
     async fn history(&self, page: HistoryPage) -> Result<History>;
 }

@@ -2,7 +2,7 @@
 
 use im_api::chat::{Outcome, Settled};
 use im_platform::store::StoreError;
-use im_platform::store::chat::{CLAIM_TTL, HistoryPage, Message};
+use im_platform::store::chat::{CLAIM_TTL, HistoryPage, Message, Span};
 
 use crate::suite;
 use crate::support::*;
@@ -50,7 +50,7 @@ suite! {
         online(&w, 10).await;
         w.decide(Message { storable: false, ..message("k1", JULIET) }).await;
         w.decide(message("k2", JULIET)).await;
-        let page = HistoryPage { user: user(JULIET), with: None, limit: 10, before: None };
+        let page = HistoryPage { user: user(JULIET), with: None, limit: 10, before: None, span: Span::default() };
         let keys: Vec<_> = w.store.history(page).await.expect("history").items.into_iter().map(|i| i.key).collect();
         assert_eq!(keys, ["k2"]);
     }
@@ -287,7 +287,7 @@ suite! {
         w.decide(gone(message("j5", JULIET))).await;
         w.settle("n4", Outcome::Refused).await;
         let read = async |who: &str, with: Option<&str>, limit, before| {
-            let page = HistoryPage { user: user(who), with: with.map(user), limit, before };
+            let page = HistoryPage { user: user(who), with: with.map(user), limit, before, span: Span::default() };
             let history = w.store.history(page).await.expect("history");
             let keys: Vec<_> = history.items.iter().map(|i| format!("{}:{}", i.key, i.status)).collect();
             (keys.join(" "), history.next.map(|c| c.parse::<i64>().expect("a cursor")))
@@ -302,8 +302,60 @@ suite! {
         assert_eq!(with, "j5:pending j4:delivered");
         let (nobody, _) = read(JULIET, Some("stranger@example.org"), 2, None).await;
         assert_eq!(nobody, "");
-        let page = HistoryPage { user: user("stranger@example.org"), with: None, limit: 1, before: None };
+        let page = HistoryPage { user: user("stranger@example.org"), with: None, limit: 1, before: None, span: Span::default() };
         assert!(matches!(w.store.history(page).await, Err(StoreError::NotFound(_))));
+    }
+
+    async fn the_archive_is_read_both_ways_by_time_and_by_session(w) {
+        let w = w.with_verona().await;
+        w.change(change(9, true, "nurse@example.org", "house", true, 0)).await;
+        online(&w, 10).await;
+        for i in 0..6 {
+            w.decide(Message { sent_at: 1_000 + i, ..message(&format!("j{i}"), if i % 2 == 0 { JULIET } else { BALCONY }) }).await;
+        }
+        w.decide(message("n0", "nurse@example.org")).await;
+        w.decide(Message { sent_at: 1_006, ..gone(message("waits", JULIET)) }).await;
+        w.decide(Message { sent_at: 1_007, ..message("refused", JULIET) }).await;
+        w.settle("refused", Outcome::Refused).await;
+        let read = async |page: HistoryPage| {
+            let history = w.store.history(page).await.expect("history");
+            let keys: Vec<_> = history.items.iter().map(|i| i.key.clone()).collect();
+            let ids: Vec<_> = history.items.iter().map(|i| i.id.parse::<i64>().expect("an id")).collect();
+            assert!(ids.is_sorted() || ids.iter().rev().is_sorted(), "{ids:?}");
+            let ends = |id: Option<String>| id.map(|id| id.parse::<i64>().expect("an id"));
+            assert_eq!((ends(history.first), ends(history.last.clone())), (ids.iter().min().copied(), ids.iter().max().copied()));
+            assert_eq!(history.complete, history.next.is_none());
+            (keys.join(" "), ends(history.next), ids)
+        };
+        let forward = |limit, after| HistoryPage {
+            user: user(JULIET), with: None, limit, before: None,
+            span: Span { forward: true, archive: true, after, ..Span::default() },
+        };
+        let (keys, next, ids) = read(forward(3, None)).await;
+        assert_eq!(keys, "j0 j1 j2");
+        let (keys, next, _) = read(forward(3, next)).await;
+        assert_eq!(keys, "j3 j4 j5");
+        let (keys, next, _) = read(forward(3, next)).await;
+        assert_eq!((keys.as_str(), next), ("waits", None), "what is pending belongs to it, what was refused does not");
+        let back = |before, with: Option<&str>, span| HistoryPage { user: user(JULIET), with: with.map(user), limit: 4, before, span };
+        let archive = || Span { archive: true, ..Span::default() };
+        let (keys, next, _) = read(back(None, None, archive())).await;
+        assert_eq!(keys, "waits j5 j4 j3");
+        assert_eq!(read(back(next, None, archive())).await.0, "j2 j1 j0");
+        assert_eq!(read(back(Some(ids[2]), None, Span { after: Some(ids[0]), ..archive() })).await.0, "j1", "between two");
+        let times = |since, until| Span { since, until, ..archive() };
+        assert_eq!(read(back(None, None, times(Some(1_001), Some(1_003)))).await.0, "j3 j2 j1", "both ends belong to it");
+        assert_eq!(read(back(None, Some("romeo@example.org"), times(None, Some(1_000)))).await.0, "j0");
+        assert_eq!(read(back(None, None, times(Some(2_000_000_000_000_000), None))).await.0, "");
+        let session = |of: &str| Span { session: Some(of.into()), ..archive() };
+        assert_eq!(read(HistoryPage { user: user("romeo@example.org"), ..back(None, Some(JULIET), session(BALCONY)) }).await.0, "j5 j3 j1");
+        assert_eq!(read(HistoryPage { user: user("romeo@example.org"), ..back(None, Some(JULIET), session("juliet@example.org/tomb")) }).await.0, "");
+        let (_, _, nurses) = read(HistoryPage { user: user("nurse@example.org"), ..back(None, None, archive()) }).await;
+        for cursor in [nurses[0], 1_000_000] {
+            for page in [forward(3, Some(cursor)), back(Some(cursor), None, archive())] {
+                assert!(matches!(w.store.history(page).await, Err(StoreError::NotFound(_))), "another's message, and none at all");
+            }
+        }
     }
 
     async fn what_is_past_its_time_goes_and_what_is_pending_stays(w) {
@@ -315,7 +367,7 @@ suite! {
         while w.store.sweep().await.expect("swept") {}
         w.snapshot(EPOCH, 20, vec![session(JULIET, "balcony", true, 0)]).await.expect("snapshot");
         assert_eq!(w.drain(JULIET, "balcony").await, ["waiting"]);
-        let page = HistoryPage { user: user(JULIET), with: None, limit: 10, before: None };
+        let page = HistoryPage { user: user(JULIET), with: None, limit: 10, before: None, span: Span::default() };
         assert_eq!(w.store.history(page).await.expect("history").items.len(), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use im_api::footprint::Audience;
 use im_platform::clock::Clock;
-use im_platform::store::chat::{Claimant, HistoryPage};
+use im_platform::store::chat::{Claimant, HistoryPage, Span};
 use im_platform::store::footprint::{Find, Viewer};
 use im_platform::store::sqlite::{FILE, Settings, Space, Sqlite};
 use im_platform::store::state::NodeSnapshot;
@@ -68,7 +68,8 @@ impl Small {
     }
 
     async fn history(&self) -> Vec<String> {
-        let page = HistoryPage { user: user(JULIET), with: None, limit: 256, before: None };
+        let page =
+            HistoryPage { user: user(JULIET), with: None, limit: 256, before: None, span: Span::default() };
         self.store.history(page).await.expect("a history").items.into_iter().map(|i| i.key).collect()
     }
 

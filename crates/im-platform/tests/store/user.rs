@@ -3,7 +3,7 @@
 use im_api::import::Imported;
 use im_api::room::{Affiliation, ReceiptKind};
 use im_api::user::{SessionEnd, Verifier};
-use im_platform::store::chat::HistoryPage;
+use im_platform::store::chat::{HistoryPage, Span};
 use im_platform::store::footprint::Viewer;
 use im_platform::store::import::Item;
 use im_platform::store::user::{ATTEMPTS, LOCK, LOCK_MAX, Login, NewUser, Search, lock_after};
@@ -247,7 +247,7 @@ suite! {
         assert!(matches!(w.store.user(&juliet).await, Err(StoreError::NotFound(_))));
         assert!(matches!(w.store.erase(&juliet, by()).await, Err(StoreError::NotFound(_))));
         assert_eq!(w.decide(message("late", JULIET)).await, "native", "unknown again");
-        let page = HistoryPage { user: romeo.clone(), with: None, limit: 100, before: None };
+        let page = HistoryPage { user: romeo.clone(), with: None, limit: 100, before: None, span: Span::default() };
         let keys: Vec<_> = w.store.history(page).await.expect("history").items.into_iter().map(|i| i.key).collect();
         assert_eq!(keys, ["other"]);
         assert_eq!(w.drain(ROMEO, "orchard").await, ["other"], "and the counter of what is pending for others is right");
@@ -268,7 +268,7 @@ suite! {
         assert!(said.items.iter().all(|e| !e.data.get().contains(JULIET)) && said.items[0].data.get().contains(ROMEO));
         w.holds_nothing_of("juliet", &["im.user.removed"]);
         w.store.create_user(new(JULIET, None), by()).await.expect("the address is free");
-        let page = HistoryPage { user: juliet, with: None, limit: 100, before: None };
+        let page = HistoryPage { user: juliet, with: None, limit: 100, before: None, span: Span::default() };
         assert!(w.store.history(page).await.expect("history").items.is_empty(), "and a new user inherits nothing");
     }
 }

@@ -313,55 +313,85 @@ fn hold(tx: Tx<'_>, user: users::UserRow, claim: &str) -> Result<bool> {
 
 fn history(tx: Tx<'_>, page: &HistoryPage) -> Result<History> {
     let user = users::known(tx, &page.user)?;
-    let before = page.before.unwrap_or(i64::MAX);
+    let HistoryPage { before, span, limit, .. } = page;
+    if span.archive {
+        for cursor in [*before, span.after].into_iter().flatten() {
+            own(tx, user.id, cursor)?;
+        }
+    }
+    // What a page is made of, whoever it is with; the indices have the ids in order.
+    let order = if span.forward { "ASC" } else { "DESC" };
+    let within = format!(
+        "id > ?1 AND id < ?2 AND sent_at BETWEEN ?3 AND ?4 AND stanza IS NOT NULL{} ORDER BY id {order} LIMIT ?5",
+        if span.archive { " AND status <> 'refused'" } else { "" }
+    );
+    let (after, before, most) = (span.after.unwrap_or(0), before.unwrap_or(i64::MAX), limit + 1);
+    let (since, until) = (span.since.unwrap_or(Millis::MIN), span.until.unwrap_or(Millis::MAX));
     let columns = "id, key, from_jid, to_jid, sent_at, status, stanza";
-    let mut rows = match &page.with {
+    let items = match &page.with {
         Some(with) => {
-            let Some(with) = users::find(tx, with)? else {
-                return Ok(History { items: Vec::new(), next: None });
-            };
+            let Some(with) = users::find(tx, with)? else { return Ok(answer(Vec::new(), page)) };
+            let session = span.session.as_deref();
             let sql = format!(
-                "SELECT {columns} FROM messages WHERE min(from_user, to_user) = ?1 AND max(from_user, to_user) = ?2
-                 AND id < ?3 AND stanza IS NOT NULL ORDER BY id DESC LIMIT ?4"
+                "SELECT {columns} FROM messages WHERE min(from_user, to_user) = ?6 AND max(from_user, to_user) = ?7{} AND {within}",
+                if session.is_some() { " AND ?8 IN (from_jid, to_jid)" } else { "" }
             );
-            let pair = params![user.id.min(with.id), user.id.max(with.id), before, page.limit + 1];
-            read_history(tx, &sql, pair)?
+            let pair = (user.id.min(with.id), user.id.max(with.id));
+            match session {
+                Some(session) => read_history(
+                    tx,
+                    &sql,
+                    params![after, before, since, until, most, pair.0, pair.1, session],
+                )?,
+                None => read_history(tx, &sql, params![after, before, since, until, most, pair.0, pair.1])?,
+            }
         }
         None => {
             let one_way = |column: &str| {
-                format!(
-                    "SELECT * FROM (SELECT {columns} FROM messages WHERE {column} = ?1 AND id < ?2
-                     AND stanza IS NOT NULL ORDER BY id DESC LIMIT ?3)"
-                )
+                format!("SELECT * FROM (SELECT {columns} FROM messages WHERE {column} = ?6 AND {within})")
             };
             let sql =
-                format!("{} UNION {} ORDER BY id DESC LIMIT ?3", one_way("from_user"), one_way("to_user"));
-            read_history(tx, &sql, params![user.id, before, page.limit + 1])?
+                format!("{} UNION {} ORDER BY id {order} LIMIT ?5", one_way("from_user"), one_way("to_user"));
+            read_history(tx, &sql, params![after, before, since, until, most, user.id])?
         }
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let next = (rows.len() > limit).then(|| {
-        rows.truncate(limit);
-        rows.last().map(|(id, _)| id.to_string()).unwrap_or_default()
-    });
-    Ok(History { items: rows.into_iter().map(|(_, item)| item).collect(), next })
+    Ok(answer(items, page))
 }
 
-fn read_history(tx: Tx<'_>, sql: &str, values: impl rusqlite::Params) -> Result<Vec<(i64, HistoryItem)>> {
+/// Whether a message is the user's.
+fn own(tx: Tx<'_>, user: i64, id: i64) -> Result<()> {
+    let sql = "SELECT 1 FROM messages WHERE id = ?1 AND stanza IS NOT NULL AND ?2 IN (from_user, to_user)";
+    match tx.conn.prepare_cached(sql)?.exists([id, user])? {
+        true => Ok(()),
+        false => Err(StoreError::NotFound("message")),
+    }
+}
+
+/// A page of what was found, which is one more than a page holds if there is more.
+fn answer(mut items: Vec<HistoryItem>, page: &HistoryPage) -> History {
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let complete = items.len() <= limit;
+    items.truncate(limit);
+    let ends = (items.first().map(|item| item.id.clone()), items.last().map(|item| item.id.clone()));
+    let next = ends.1.clone().filter(|_| !complete);
+    let (first, last) = if page.span.forward { ends } else { (ends.1, ends.0) };
+    History { items, next, complete, first, last }
+}
+
+fn read_history(tx: Tx<'_>, sql: &str, values: impl rusqlite::Params) -> Result<Vec<HistoryItem>> {
     let mut sql = tx.conn.prepare_cached(sql)?;
     let mut rows = sql.query(values)?;
     let mut items = Vec::new();
     while let Some(r) = rows.next()? {
-        let sent_at: Millis = r.get(4)?;
-        let item = HistoryItem {
+        items.push(HistoryItem {
+            id: r.get::<_, i64>(0)?.to_string(),
             key: r.get(1)?,
             from: r.get(2)?,
             to: r.get(3)?,
-            sent_at: clock::format(sent_at),
+            sent_at: clock::format(r.get(4)?),
             status: r.get(5)?,
             stanza: raw(r, 6)?,
-        };
-        items.push((r.get(0)?, item));
+        });
     }
     Ok(items)
 }

@@ -30,7 +30,7 @@ public final class Main {
 
     private static final Class<?>[] CLASSES = {
         PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
-        Claimed.class, Coexist.class, Logins.class, Accounts.class, Importing.class,
+        Claimed.class, Coexist.class, Logins.class, Accounts.class, Importing.class, History.class,
     };
 
     private final World world;

@@ -112,7 +112,10 @@ final class Delivery {
     /** Gives the message to this session and to nobody else. */
     Result handOver(PumpThread thread, String fullJid, Message message) {
         ClientSession session = sessions.get(new JID(fullJid));
-        if (session == null || isClosed(session) || !isAvailable(session)) {
+        // What a client asked an archive for comes whether it has sent presence or not.
+        boolean able = session != null && !isClosed(session)
+            && (isAvailable(session) || message.getChildElement("result", NoHandler.ARCHIVE) != null);
+        if (!able) {
             return Result.GONE;
         }
         long before = session.getNumServerPackets();

@@ -5,7 +5,10 @@
  *
  * Requests only. Clients' `result`s to roster pushes come to the same handler and go straight to the built-in.
  *
- * What it leaves out: discovery, since built-in handlers go on announcing their features by themselves; order, since the
+ * Where nobody serves a namespace that we may serve (NoHandler), a stand-in is all there is, and its feature is announced
+ * while it is there. What another plugin serves is left alone.
+ *
+ * What it leaves out: what built-in handlers announce, since they go on doing that by themselves; order, since the
  * host keeps a lane per session and takes what comes behind something it holds. No password may reach a log from here,
  * so only classes of exceptions are logged and in-band registrations are answered without what they carried.
  */
@@ -14,6 +17,7 @@ package org.cloudbridge.openfire;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -41,6 +45,14 @@ final class IqGate {
         void add(IQHandler handler);
 
         void remove(IQHandler handler);
+
+        /** Whether anybody answers requests of this namespace, another plugin included. */
+        boolean serves(String namespace);
+
+        /** Service discovery of the server and of its accounts names this from now on. */
+        void announce(String feature);
+
+        void conceal(String feature);
     }
 
     /** What a roster item has in Openfire just now. */
@@ -62,6 +74,8 @@ final class IqGate {
     private final RareLog rareLog = new RareLog(LOG);
     /** By namespace; only filter() changes it. */
     private final Map<String, IqStandIn> standIns = new HashMap<>();
+    /** Namespaces that another plugin serves, as far as it has been said in the log. */
+    private final Set<String> others = new HashSet<>();
     private volatile FilterTable filter = FilterTable.NOTHING;
 
     IqGate(Handlers handlers, Delivery.Sessions sessions, Offers offers, RosterState rosters, Accounts accounts) {
@@ -85,6 +99,9 @@ final class IqGate {
             Map.Entry<String, IqStandIn> one = all.next();
             if (!wanted.contains(one.getKey())) {
                 all.remove();
+                if (one.getValue().isAlone()) {
+                    handlers.conceal(one.getKey());
+                }
                 handlers.remove(one.getValue());
             }
         }
@@ -93,6 +110,16 @@ final class IqGate {
                 continue;
             }
             IQHandler builtIn = find(namespace);
+            if (builtIn == null && NoHandler.NAMESPACES.contains(namespace)) {
+                if (handlers.serves(namespace)) {
+                    if (others.add(namespace)) {
+                        LOG.info("Another plugin serves {}; it is left alone", namespace);
+                    }
+                    continue;
+                }
+                others.remove(namespace);
+                builtIn = new NoHandler(namespace);
+            }
             if (builtIn == null) {
                 LOG.warn("Openfire has no handler of {}; the filter's row for it has no effect", namespace);
                 continue;
@@ -100,6 +127,9 @@ final class IqGate {
             IqStandIn standIn = new IqStandIn(builtIn, this, sessions);
             handlers.add(standIn);
             standIns.put(namespace, standIn);
+            if (standIn.isAlone()) {
+                handlers.announce(namespace);
+            }
         }
     }
 

@@ -42,6 +42,11 @@ final class IqStandIn extends IQHandler implements Held.Keeper {
         checksUser = checksUser(builtIn);
     }
 
+    /** Whether nobody is behind it. */
+    boolean isAlone() {
+        return builtIn instanceof NoHandler;
+    }
+
     @Override
     public IQHandlerInfo getInfo() {
         return builtIn.getInfo();

@@ -4,8 +4,11 @@
  */
 package org.cloudbridge.openfire;
 
+import java.lang.reflect.Field;
 import java.util.Collection;
+import java.util.Map;
 
+import org.jivesoftware.openfire.IQRouter;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.component.InternalComponentManager;
 import org.jivesoftware.openfire.handler.IQHandler;
@@ -22,6 +25,7 @@ final class OpenfireServer {
 
     /** The IQ router's table. */
     static IqGate.Handlers handlers(final XMPPServer server) {
+        final Features features = new Features(server.getIQDiscoInfoHandler());
         return new IqGate.Handlers() {
             @Override
             public Collection<IQHandler> builtIn() {
@@ -35,9 +39,38 @@ final class OpenfireServer {
 
             @Override
             public void remove(IQHandler handler) {
-                server.getIQRouter().removeHandler(handler);
+                if (!isReplaced(server.getIQRouter(), handler)) {
+                    server.getIQRouter().removeHandler(handler);
+                }
+            }
+
+            @Override
+            public boolean serves(String namespace) {
+                return server.getIQRouter().supports(namespace);
+            }
+
+            @Override
+            public void announce(String feature) {
+                features.announce(feature);
+            }
+
+            @Override
+            public void conceal(String feature) {
+                features.conceal(feature);
             }
         };
+    }
+
+    /** Whether another plugin has put its handler in the place of ours: the router removes whatever stands there. */
+    static boolean isReplaced(IQRouter router, IQHandler handler) {
+        try {
+            Field table = IQRouter.class.getDeclaredField("namespace2Handlers");
+            table.setAccessible(true);
+            Object now = ((Map<?, ?>) table.get(router)).get(handler.getInfo().getNamespace());
+            return now != null && now != handler;
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            return false;
+        }
     }
 
     /** The internal components. Removed are ours only, not whoever shares their subdomain. */

@@ -56,6 +56,24 @@ public class DeliveryTest {
     }
 
     @Test
+    public void whatAnArchiveGivesNeedsNoPresence() throws Exception {
+        Doubles.Client bob = sessions.add("bob@x.example/phone");
+        bob.available = false;
+        String kept = CHAT.replace("TO", "bob@x.example/phone");
+        String result = "<message to='bob@x.example/phone'><result xmlns='urn:xmpp:mam:2' id='1'/></message>";
+        assertEquals(Frame.OUTCOME_GONE, handOver(kept));
+        assertEquals(Frame.OUTCOME_OK, handOver(result));
+        assertEquals(1, bob.got.size());
+        sessions.remove(bob);
+        assertEquals(Frame.OUTCOME_GONE, handOver(result));
+    }
+
+    private int handOver(String xml) throws Exception {
+        Message message = message(xml);
+        return Doubles.onPump(() -> delivery.handOver(PumpThread.current(), "bob@x.example/phone", message)).outcome;
+    }
+
+    @Test
     public void whatIsForAGoneResourceGoesToTheBareJid() throws Exception {
         sessions.add("bob@x.example/phone");
         assertEquals(Frame.OUTCOME_OK, route("bob@x.example/gone"));

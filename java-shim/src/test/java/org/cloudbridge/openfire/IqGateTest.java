@@ -12,7 +12,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 
 import org.dom4j.DocumentHelper;
@@ -67,6 +70,8 @@ public class IqGateTest {
     private final BuiltIn roster = new BuiltIn("jabber:iq:roster");
     private final BuiltIn register = new BuiltIn("jabber:iq:register");
     private final List<IQHandler> installed = Collections.synchronizedList(new ArrayList<>());
+    private final Set<String> served = new HashSet<>();
+    private final Set<String> features = new TreeSet<>();
     private final IqGate gate = new IqGate(new IqGate.Handlers() {
         @Override
         public Collection<IQHandler> builtIn() {
@@ -81,6 +86,21 @@ public class IqGateTest {
         @Override
         public void remove(IQHandler handler) {
             assertTrue(installed.remove(handler));
+        }
+
+        @Override
+        public boolean serves(String namespace) {
+            return served.contains(namespace);
+        }
+
+        @Override
+        public void announce(String feature) {
+            assertTrue(features.add(feature));
+        }
+
+        @Override
+        public void conceal(String feature) {
+            assertTrue(features.remove(feature));
         }
     }, sessions, new Offers(host, held, new StanzaWriter.Pool()),
         (owner, contact) -> contact.toString().equals("bob@x.example") ? new String[] {"to", "subscribe"} : null,
@@ -310,6 +330,57 @@ public class IqGateTest {
         assertEquals(1, alice.got.size());
         assertNotNull("a call that came in before it was taken out", first.handleIQ(rosterSet()));
         assertFalse((Boolean) first.getClass().getMethod("performNoSuchUserCheck").invoke(first));
+    }
+
+    private void archive(int mode) {
+        gate.filter(FilterTable.read(FilterTableTest.frame(false, new Object[] {"iq", "get set", "urn:xmpp:mam:2", mode, false})));
+    }
+
+    @Test
+    public void whereNobodyServesItStandsAlone() throws Exception {
+        archive(Frame.MODE_DECIDE);
+        archive(Frame.MODE_DECIDE);
+        assertEquals("[urn:xmpp:mam:2]", features.toString());
+        IQHandler alone = standIn("urn:xmpp:mam:2");
+        IQ iq = iq("set", "urn:xmpp:mam:2", "");
+        assertNull(alone.handleIQ(iq));
+        assertEquals(0, keeper(1).release(iq).outcome);
+        assertEquals(PacketError.Condition.service_unavailable, alice.got.get(0).getError().getCondition());
+        host.answer = Frame.PASS;
+        IQ reply = alone.handleIQ(iq);
+        assertEquals("as the router answers what nobody serves", "<iq type=\"error\" id=\"q1\" to=\"alice@x.example/phone\"><query xmlns=\"urn:xmpp:mam:2\"/>"
+            + "<error code=\"503\" type=\"cancel\"><service-unavailable xmlns=\"urn:ietf:params:xml:ns:xmpp-stanzas\"/></error></iq>",
+            reply.toXML().replace("></query>", "/>"));
+        assertNull("answers are not answered", alone.handleIQ(iq("result", "urn:xmpp:mam:2", "")));
+        archive(Frame.MODE_OFF);
+        assertEquals(0, installed.size());
+        assertEquals(0, features.size());
+    }
+
+    @Test
+    public void whatAnotherPluginServesIsLeftAlone() {
+        served.add("urn:xmpp:mam:2");
+        archive(Frame.MODE_DECIDE);
+        assertEquals(0, installed.size());
+        assertEquals(0, features.size());
+        served.clear();
+        archive(Frame.MODE_DECIDE);
+        assertEquals("when it has gone", 1, installed.size());
+    }
+
+    /** As newer versions have it. */
+    public interface FeaturesOfAccounts {
+        java.util.Iterator<String> getFeatures();
+    }
+
+    @Test
+    public void aProviderOfFeaturesIsOneThing() {
+        Object one = Features.provider(FeaturesOfAccounts.class, "a");
+        assertEquals("a", ((FeaturesOfAccounts) one).getFeatures().next());
+        List<Object> all = new ArrayList<>(Arrays.asList(Features.provider(FeaturesOfAccounts.class, "a"), one));
+        assertTrue(all.remove(one));
+        assertEquals(1, new HashSet<>(all).size());
+        assertFalse(all.contains(one));
     }
 
     @Test
