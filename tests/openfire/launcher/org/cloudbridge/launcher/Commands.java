@@ -16,12 +16,14 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import javax.management.ObjectName;
 import org.jivesoftware.openfire.OfflineMessage;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.container.PluginMonitor;
+import org.jivesoftware.openfire.roster.RosterItem;
 import org.jivesoftware.util.JiveGlobals;
 
 /**
@@ -42,6 +44,7 @@ import org.jivesoftware.util.JiveGlobals;
  * get KEY                its value
  * user NAME PASSWORD     creates a user
  * offline NAME           how many messages Openfire's own offline store holds for a user
+ * roster NAME            a user's contacts as Openfire keeps them, tab separated: ADDRESS=NAME|SUBSCRIPTION|ASK|[GROUPS]
  * sessions               client sessions on this node
  * </pre>
  */
@@ -136,11 +139,30 @@ final class Commands {
                 Collection<OfflineMessage> stored =
                         XMPPServer.getInstance().getOfflineMessageStore().getMessages(words[1], false);
                 return String.valueOf(stored.size());
+            case "roster":
+                return roster(words[1]);
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
             default:
                 throw new IllegalArgumentException("no such command: " + words[0]);
         }
+    }
+
+    /** Without what is no part of the list: requests that wait for the owner's answer. */
+    private static String roster(String owner) throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (RosterItem item : XMPPServer.getInstance().getRosterManager().getRoster(owner).getRosterItems()) {
+            String name = item.getNickname() == null ? "" : item.getNickname();
+            boolean ask = item.getAskStatus() == RosterItem.ASK_SUBSCRIBE;
+            if (item.getSubStatus() == RosterItem.SUB_NONE && item.getRecvStatus() == RosterItem.RECV_SUBSCRIBE && !ask
+                    && name.isEmpty() && item.getGroups().isEmpty()) {
+                continue;
+            }
+            lines.add(item.getJid().toBareJID() + "=" + name + "|" + item.getSubStatus().getName() + "|" + (ask ? "ask" : "") + "|"
+                    + new TreeSet<>(item.getGroups()));
+        }
+        Collections.sort(lines);
+        return String.join("\t", lines);
     }
 
     /** PluginManager runs scans early only for its own uploads; its monitor is private. */

@@ -45,12 +45,14 @@ final class Client implements AutoCloseable {
 
     private static final AtomicInteger IDS = new AtomicInteger();
 
+    final Server server;
     final String user;
     final Inbox inbox;
 
     private final TappedConnection connection;
 
     private Client(Server server, String user, String resource, boolean acks) throws Exception {
+        this.server = server;
         this.user = user;
         this.inbox = new Inbox(user + "/" + resource);
         StanzaSplitter splitter = new StanzaSplitter(text -> inbox.add(Xml.stanza(text)));
@@ -163,12 +165,26 @@ final class Client implements AutoCloseable {
 
     /** Sends an IQ (to the own account when {@code to} is empty), waits for its result and gives it. */
     Xml request(String type, String to, String payload) throws Exception {
+        Xml answer = answer(type, to, payload);
+        Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
+        return answer;
+    }
+
+    /** The same, whatever the answer is. */
+    Xml answer(String type, String to, String payload) throws Exception {
+        return awaitAnswer(ask(type, to, payload));
+    }
+
+    /** Sends an IQ and gives its id. */
+    String ask(String type, String to, String payload) throws Exception {
         String id = newId();
         String address = to.isEmpty() ? "" : " to='" + to + "'";
         raw("<iq id='" + id + "' type='" + type + "'" + address + ">" + payload + "</iq>");
-        Xml answer = inbox.await("an answer to " + payload, s -> s.name().equals("iq") && s.id().equals(id));
-        Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
-        return answer;
+        return id;
+    }
+
+    Xml awaitAnswer(String id) throws Exception {
+        return inbox.await("an answer to IQ " + id, s -> s.name().equals("iq") && s.id().equals(id));
     }
 
     /** Sends text as it is, outside of XEP-0198's count. */

@@ -30,6 +30,7 @@ public final class Main {
 
     private static final Class<?>[] CLASSES = {
         PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
+        Friends.class, FriendChanges.class, States.class,
     };
 
     private final World world;
