@@ -41,6 +41,7 @@ final class Friends {
             if (mode.equals("watch")) {
                 Check.equal(Map.of(), Lists.atPlatform(remote.platform, romeo.bareJid()), "the platform's list in watch");
             } else {
+                romeo.request("set", "", Lists.set("benvolio@elsewhere.example", null));
                 romeo.request("set", "", Lists.set(juliet, "Juliet in " + mode, "Capulets", "Verona"));
                 Lists.agree(remote.platform, romeo, juliet, "Juliet in " + mode + "|none||[Capulets, Verona]");
                 romeo.request("set", "", Lists.set(juliet, "Juliet", "Capulets", "Verona"));
@@ -147,31 +148,35 @@ final class Friends {
     }
 
     /**
-     * Nothing goes on any more: another contact's change runs through everything that is in order (the downlink, the
-     * pushes, what is told), and all that was counted meanwhile is that change.
+     * Nothing goes on any more: other contacts' changes run through everything that is in order (the downlink, the pushes,
+     * what is told), and all that was counted meanwhile is those changes.
      */
     static void quiet(Stage.Remote remote, Server server, Client client) throws Exception {
-        server.awaitSettled();
-        mark(remote, server, client, "first-mark@elsewhere.example");
+        String mark = Client.newId() + "@marks.example";
+        // Whatever was under way before the first has ended with it.
+        mark(remote, server, client, mark, "first");
         long told = told(remote);
         long version = Lists.version(remote.platform, client.bareJid());
         int pushes = pushes(client);
-        mark(remote, server, client, "second-mark@elsewhere.example");
-        Check.equal(told + 1, told(remote), "requests about friends for one change at the platform");
-        Check.equal(version + 1, Lists.version(remote.platform, client.bareJid()), "changes of the list for it");
-        Check.equal(pushes + 1, pushes(client), "pushes for it");
-        for (String mark : List.of("first-mark@elsewhere.example", "second-mark@elsewhere.example")) {
-            remote.platform.delete(Lists.path(client.bareJid(), mark));
-            Lists.agree(remote.platform, client, mark, (String) null);
-        }
+        mark(remote, server, client, mark, "second");
+        remote.platform.delete(Lists.path(client.bareJid(), mark));
+        Lists.awaitPushes(client, mark, 3);
+        Await.until("the end of the mark was told", () -> told(remote) >= told + 2);
         server.awaitSettled();
+        client.ping();
+        Check.equal(told + 2, told(remote), "requests about friends for two changes at the platform");
+        Check.equal(version + 2, Lists.version(remote.platform, client.bareJid()), "changes of the list for them");
+        Check.equal(pushes + 2, pushes(client), "pushes for them");
     }
 
-    private static void mark(Stage.Remote remote, Server server, Client client, String contact) throws Exception {
-        int before = (int) told(remote);
-        remote.platform.put(Lists.path(client.bareJid(), contact), "{\"subscription\":\"none\",\"name\":\"mark\"}");
-        Lists.awaitPushes(client, contact, 1);
-        Await.until("what it did in Openfire was told", () -> told(remote) > before);
+    private static void mark(Stage.Remote remote, Server server, Client client, String contact, String name) throws Exception {
+        String node = "/" + contact.split("@")[0];
+        int before = remote.proxy.requests("PUT /v1/friends/", node);
+        int pushes = Lists.pushes(client, contact).size();
+        remote.platform.put(Lists.path(client.bareJid(), contact), "{\"subscription\":\"none\",\"name\":\"" + name + "\"}");
+        Lists.awaitPushes(client, contact, pushes + 1);
+        Await.until("what it did in Openfire was told",
+                () -> remote.proxy.requests("PUT /v1/friends/", node) > before);
         server.awaitSettled();
         client.ping();
     }
