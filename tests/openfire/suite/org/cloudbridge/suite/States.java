@@ -51,6 +51,11 @@ final class States {
             return client;
         }
 
+        /** Where changes are told; leases are on their way all the time. */
+        String states() throws Exception {
+            return "/v1/nodes/" + server.status().get("node").text() + "/states";
+        }
+
         /** Nothing about a session waits to be told or shown. */
         void settle() throws Exception {
             Await.until("no presence is held", () -> server.status().get("modules", "state", "held").number() == 0);
@@ -128,7 +133,7 @@ final class States {
         String[][] changes = {{"dnd", "busy"}, {"away", "away"}, {"xa", "away"}, {"chat", "online"}, {"", "online"}};
         for (String[] change : changes) {
             String status = "feeling " + change[0];
-            pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, "/v1/nodes/");
+            pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, pair.states());
             say(juliet, change[0], status, 0);
             Await.until("the platform has " + status, () -> status.equals(pair.state().get("status").text()));
             Check.equal(change[1], pair.state().get("state").text(), "the state of show \"" + change[0] + "\"");
@@ -191,7 +196,8 @@ final class States {
         Check.equal("away", pair.state().get("state").text(), "the state with away in front");
         say(phone, "away", "", -1);
         pair.sees("phone", "away||-1", 1);
-        Check.equal("busy", pair.state().get("state").text(), "the state with dnd in front again");
+        // Whether one can be reached never waits, so the contact may be first here.
+        pair.awaitState("busy");
         Check.that(pair.state().get("reachable").isTrue(), "reachable at the balcony");
         balcony.disconnect();
         pair.sees("balcony", "||unavailable", 1);
@@ -242,7 +248,7 @@ final class States {
             String resource = "r" + round;
             Client juliet = pair.online(resource);
             int before = tells(pair.remote);
-            pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, "/v1/nodes/");
+            pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, pair.states());
             say(juliet, "dnd", "held", 0);
             pair.remote.proxy.awaitRequests(TELLS, before + 1);
             if (cut) {
@@ -297,7 +303,7 @@ final class States {
     static void slow(Stage stage) throws Exception {
         Pair pair = new Pair(stage, "state.timeoutMillis=500", "state.onFailure=open");
         Client juliet = pair.online("balcony");
-        pair.remote.proxy.fault(SlowProxy.Fault.BLACKHOLE, "/v1/nodes/");
+        pair.remote.proxy.fault(SlowProxy.Fault.BLACKHOLE, pair.states());
         say(juliet, "dnd", "slow and open", 0);
         pair.sees("balcony", "dnd|slow and open|0", 1);
         say(juliet, "away", "dead and open", 0);
@@ -308,7 +314,7 @@ final class States {
         pair.server.change("state.onFailure", "closed");
         say(juliet, "chat", "well", 0);
         pair.sees("balcony", "chat|well|0", 1);
-        pair.remote.proxy.fault(SlowProxy.Fault.BLACKHOLE, "/v1/nodes/");
+        pair.remote.proxy.fault(SlowProxy.Fault.BLACKHOLE, pair.states());
         say(juliet, "dnd", "slow and closed", 0);
         pair.settle();
         say(juliet, "dnd", "dead and closed", 0);
@@ -328,7 +334,7 @@ final class States {
     @Scenario("initial, directed and room presence never wait for the platform")
     static void untouched(Stage stage) throws Exception {
         Pair pair = new Pair(stage);
-        pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, "/v1/nodes/");
+        pair.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, pair.states());
         Client juliet = stage.online(pair.server, "juliet", "balcony");
         pair.sees("balcony", "||0", 1);
         juliet.raw("<presence to='" + pair.romeo.fullJid() + "'><status>for you</status></presence>");
