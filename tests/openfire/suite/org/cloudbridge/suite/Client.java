@@ -184,7 +184,11 @@ final class Client implements AutoCloseable {
     }
 
     Xml awaitAnswer(String id) throws Exception {
-        return inbox.await("an answer to IQ " + id, s -> s.name().equals("iq") && s.id().equals(id));
+        try {
+            return inbox.await("an answer to IQ " + id, s -> s.name().equals("iq") && s.id().equals(id));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + "; status " + server.status());
+        }
     }
 
     /** Sends text as it is, outside of XEP-0198's count. */
