@@ -56,19 +56,17 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
 
     @Override
     public void contactAdded(Roster roster, RosterItem item) {
-        if (!isHalfSubscribed(item)) {
-            roster(roster, item, false);
-        }
+        roster(roster, item, true, false);
     }
 
     @Override
     public void contactUpdated(Roster roster, RosterItem item) {
-        roster(roster, item, false);
+        roster(roster, item, false, false);
     }
 
     @Override
     public void contactDeleted(Roster roster, RosterItem item) {
-        roster(roster, item, true);
+        roster(roster, item, false, true);
     }
 
     @Override
@@ -89,9 +87,9 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
         }
     }
 
-    private void roster(Roster roster, RosterItem item, boolean deleted) {
+    private void roster(Roster roster, RosterItem item, boolean added, boolean deleted) {
         try {
-            if (filter.wanted(EVENT, "roster", "*") == null) {
+            if (filter.wanted(EVENT, "roster", "*") == null || added && isHalfSubscribed(item)) {
                 return;
             }
             PumpThread thread = PumpThread.current();
