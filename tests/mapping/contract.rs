@@ -27,7 +27,7 @@ const CALLS: &[Call] = &[
     call("POST", routes::NODE_STATES, is::<state::StateBatch>, 200, is::<state::StateAnswer>),
     call("POST", routes::USERS, is::<user::CreateUser>, 201, is::<user::User>),
     Call {
-        query: &["query", "viewer", "limit", "after"],
+        query: &["query", "domain", "viewer", "limit", "after"],
         ..call("GET", routes::USERS, nothing, 200, is::<user::Users>)
     },
     call("DELETE", routes::USER, nothing, 200, is::<user::Erased>),

@@ -93,7 +93,11 @@ async fn users(total: usize) -> Vec<(&'static str, (f64, f64))> {
     let lease = measure(|_| async move { drop(s.renew("n", "e", TTL).await.expect("a lease")) }).await;
     let search = measure(|i| async move {
         let query = format!("user-{:06}", spread(i) / 10);
-        drop(s.search(Search { query, viewer: None, limit: 10, after: None }).await.expect("found"));
+        drop(
+            s.search(Search { query, domain: None, viewer: None, limit: 10, after: None })
+                .await
+                .expect("found"),
+        );
     })
     .await;
     store.close().await;

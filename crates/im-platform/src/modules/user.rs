@@ -38,6 +38,7 @@ pub const ROUTES: &[Route] = &[
         .for_scopes(READERS)
         .query(&[
             Param::optional("query", "string", "The beginning; all users when absent."),
+            Param::optional("domain", "string", "Only users of this domain."),
             VIEWER,
             LIMIT,
             AFTER,
@@ -155,6 +156,7 @@ async fn hashing<T: Send + 'static>(
 struct SearchQuery {
     #[serde(default)]
     query: String,
+    domain: Option<String>,
     viewer: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
@@ -170,8 +172,13 @@ async fn search(
         Viewer::Operator => None,
     };
     // Addresses are lower case; names are compared without case.
-    let search =
-        Search { query: query.query.to_lowercase(), viewer, limit: page(query.limit)?, after: query.after };
+    let search = Search {
+        query: query.query.to_lowercase(),
+        domain: query.domain.map(|domain| domain.to_lowercase()),
+        viewer,
+        limit: page(query.limit)?,
+        after: query.after,
+    };
     Ok(Json(app.store.search(search).await?))
 }
 

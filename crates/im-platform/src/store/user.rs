@@ -34,6 +34,8 @@ pub struct NewUser {
 pub struct Search {
     /// What address or name begin with.
     pub query: String,
+    /// Only users of this domain.
+    pub domain: Option<String>,
     /// For whom; who blocks this one is not found.
     pub viewer: Option<UserId>,
     /// At most so many.

@@ -27,7 +27,8 @@ fn new(jid: &str, name: Option<&str>) -> NewUser {
 async fn names(w: &World, query: &str, viewer: Option<&str>) -> Vec<String> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let search = Search { query: query.into(), viewer: viewer.map(user), limit: 2, after };
+        let domain = Some("example.org".into());
+        let search = Search { query: query.into(), domain, viewer: viewer.map(user), limit: 2, after };
         let page = w.store.search(search).await.expect("a page");
         assert!(page.items.iter().all(|u| u.email.is_none()), "mail addresses are nobody's business");
         all.extend(page.items.into_iter().map(|u| u.user));

@@ -191,14 +191,16 @@ fn find(tx: Tx<'_>, search: &Search) -> Result<Page> {
     let end = format!("{}\u{10FFFF}", search.query);
     let seen =
         "NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user = u.id AND b.blocked = ?4) AND u.erasing IS NULL";
+    let here = search.domain.as_ref().map(|domain| format!("@{domain}")).unwrap_or_default();
     let after = search.after.as_deref().unwrap_or("j");
     let mut items = Vec::new();
     if let Some(after) = after.strip_prefix('j') {
         let sql = format!(
-            "SELECT {COLUMNS} FROM users u WHERE u.jid >= ?1 AND u.jid < ?2 AND u.jid > ?3 AND {seen} ORDER BY u.jid LIMIT ?5"
+            "SELECT {COLUMNS} FROM users u WHERE u.jid >= ?1 AND u.jid < ?2 AND u.jid > ?3 AND {seen}
+             AND (?6 = '' OR substr(u.jid, -length(?6)) = ?6) ORDER BY u.jid LIMIT ?5"
         );
         let mut sql = tx.conn.prepare_cached(&sql)?;
-        let values = params![search.query, end, after, viewer, search.limit + 1];
+        let values = params![search.query, end, after, viewer, search.limit + 1, here];
         items = sql.query_map(values, to_user)?.collect::<rusqlite::Result<Vec<_>>>()?;
     }
     let by_address = items.len();
@@ -208,11 +210,11 @@ fn find(tx: Tx<'_>, search: &Search) -> Result<Page> {
         let sql = format!(
             "SELECT {COLUMNS} FROM users u WHERE u.name >= ?1 COLLATE NOCASE AND u.name < ?2 COLLATE NOCASE
              AND (u.name COLLATE NOCASE, u.jid) > (?6, ?7) AND {seen} AND NOT (u.jid >= ?1 AND u.jid < ?2)
-             ORDER BY u.name COLLATE NOCASE, u.jid LIMIT ?5 + ?3"
+             AND (?8 = '' OR substr(u.jid, -length(?8)) = ?8) ORDER BY u.name COLLATE NOCASE, u.jid LIMIT ?5 + ?3"
         );
         let mut sql = tx.conn.prepare_cached(&sql)?;
         let room = i64::try_from(limit + 1 - items.len()).unwrap_or(1);
-        let values = params![search.query, end, 0, viewer, room, name, jid];
+        let values = params![search.query, end, 0, viewer, room, name, jid, here];
         let named = sql.query_map(values, to_user)?.collect::<rusqlite::Result<Vec<_>>>()?;
         items.extend(named);
     }

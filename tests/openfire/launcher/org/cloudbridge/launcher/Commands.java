@@ -19,6 +19,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.TimerTask;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import javax.management.ObjectName;
 import org.dom4j.DocumentHelper;
@@ -28,6 +29,7 @@ import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.auth.AuthFactory;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.container.PluginMonitor;
+import org.jivesoftware.openfire.roster.RosterItem;
 import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.util.JiveGlobals;
 import org.xmpp.packet.Message;
@@ -54,6 +56,7 @@ import org.xmpp.packet.Message;
  * provider               the class that decides logins
  * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
+ * roster NAME            a user's contacts as Openfire keeps them, tab separated: ADDRESS=NAME|SUBSCRIPTION|ASK|[GROUPS]
  * sessions               client sessions on this node
  * route XML              routes a message as a plugin does: through PacketRouter, on a thread of nobody's
  * reap                   ends the detached XEP-0198 sessions that are over their time (Openfire looks every minute)
@@ -161,6 +164,8 @@ final class Commands {
                 Collection<OfflineMessage> stored =
                         XMPPServer.getInstance().getOfflineMessageStore().getMessages(words[1], false);
                 return String.valueOf(stored.size());
+            case "roster":
+                return roster(words[1]);
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
             case "route":
@@ -178,6 +183,23 @@ final class Commands {
     @SuppressWarnings("deprecation") // There is no other way to the one in use.
     private static String provider() {
         return AuthFactory.getAuthProvider().getClass().getName();
+    }
+
+    /** Without what is no part of the list: requests that wait for the owner's answer. */
+    private static String roster(String owner) throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (RosterItem item : XMPPServer.getInstance().getRosterManager().getRoster(owner).getRosterItems()) {
+            String name = item.getNickname() == null ? "" : item.getNickname();
+            boolean ask = item.getAskStatus() == RosterItem.ASK_SUBSCRIBE;
+            if (item.getSubStatus() == RosterItem.SUB_NONE && item.getRecvStatus() == RosterItem.RECV_SUBSCRIBE && !ask
+                    && name.isEmpty() && item.getGroups().isEmpty()) {
+                continue;
+            }
+            lines.add(item.getJid().toBareJID() + "=" + name + "|" + item.getSubStatus().getName() + "|" + (ask ? "ask" : "") + "|"
+                    + new TreeSet<>(item.getGroups()));
+        }
+        Collections.sort(lines);
+        return String.join("\t", lines);
     }
 
     /** PluginManager runs scans early only for its own uploads; its monitor is private. */

@@ -37,7 +37,7 @@ final class Accounts {
     }
 
     private static String outcome(Client client, String type, String payload) throws Exception {
-        Xml answer = client.ask(type, "", payload);
+        Xml answer = client.answer(type, "", payload);
         Check.equal(1, client.inbox.matching(s -> s.name().equals("iq") && s.id().equals(answer.id())).size(),
                 "answers to " + payload);
         return answer.isError() ? condition(answer) : answer.attribute("type");
@@ -71,7 +71,7 @@ final class Accounts {
         String first = CANARY + "first";
         String second = CANARY + "second";
         Client stranger = stage.connected(server, "none", "none");
-        Xml fields = stranger.ask("get", "", REGISTER + "</query>");
+        Xml fields = stranger.answer("get", "", REGISTER + "</query>");
         Check.that(fields.child("jabber:iq:register", "query").child("jabber:iq:register", "username") != null, "a form: " + fields);
         Check.equal("result", outcome(stranger, "set", credentials("nurse", first)), "a registration by fields");
         Check.equal("conflict", outcome(stranger, "set", credentials("nurse", "another")), "the same name again");
@@ -80,7 +80,7 @@ final class Accounts {
         Check.equal("result", register(server, form("tybalt", first)), "a registration by form");
         remote.platform.create(server.jid("paris"), first);
         Check.equal("conflict", register(server, credentials("paris", "another")), "a name that only the platform knows");
-        Xml refused = stranger.ask("set", "", credentials("benvolio", "x".repeat(1100)));
+        Xml refused = stranger.answer("set", "", credentials("benvolio", "x".repeat(1100)));
         Check.equal("error", refused.attribute("type"), "a password of 1,100 characters");
         String text = refused.child("jabber:client", "error").child("urn:ietf:params:xml:ns:xmpp-stanzas", "text").text();
         Check.that(text.contains("1023") || text.contains("1,023"), "the platform's own words: " + refused);

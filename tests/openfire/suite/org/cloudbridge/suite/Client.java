@@ -47,6 +47,7 @@ final class Client implements AutoCloseable {
 
     private static final AtomicInteger IDS = new AtomicInteger();
 
+    final Server server;
     final String user;
     final Inbox inbox;
 
@@ -58,6 +59,7 @@ final class Client implements AutoCloseable {
 
     private Client(Server server, String user, String password, String resource, boolean acks, String... mechanisms)
             throws Exception {
+        this.server = server;
         this.user = user;
         this.inbox = new Inbox(user + "/" + resource);
         StanzaSplitter splitter = new StanzaSplitter(text -> inbox.add(Xml.stanza(text)));
@@ -207,17 +209,30 @@ final class Client implements AutoCloseable {
 
     /** Sends an IQ (to the own account when {@code to} is empty), waits for its result and gives it. */
     Xml request(String type, String to, String payload) throws Exception {
-        Xml answer = ask(type, to, payload);
+        Xml answer = answer(type, to, payload);
         Check.equal("result", answer.attribute("type"), "the answer to " + payload + ", " + answer);
         return answer;
     }
 
     /** The same, whatever the answer is. */
-    Xml ask(String type, String to, String payload) throws Exception {
+    Xml answer(String type, String to, String payload) throws Exception {
+        return awaitAnswer(ask(type, to, payload));
+    }
+
+    /** Sends an IQ and gives its id. */
+    String ask(String type, String to, String payload) throws Exception {
         String id = newId();
         String address = to.isEmpty() ? "" : " to='" + to + "'";
         raw("<iq id='" + id + "' type='" + type + "'" + address + ">" + payload + "</iq>");
-        return inbox.await("an answer to " + payload, s -> s.name().equals("iq") && s.id().equals(id));
+        return id;
+    }
+
+    Xml awaitAnswer(String id) throws Exception {
+        try {
+            return inbox.await("an answer to IQ " + id, s -> s.name().equals("iq") && s.id().equals(id));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + "; status " + server.status());
+        }
     }
 
     /** Sends text as it is, outside of XEP-0198's count. */

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.UUID;
 
 /**
@@ -68,9 +69,39 @@ final class Platform {
     }
 
     Json.Value get(String path) throws Exception {
-        HttpResponse<String> answer = ask("GET", path, "");
-        Check.equal(200, answer.statusCode(), "status of GET " + path + "; it said: " + answer.body());
+        return call("GET", path, null);
+    }
+
+    /** A change by somebody who is no bridge: it names no origin. */
+    Json.Value put(String path, String body) throws Exception {
+        return call("PUT", path, body);
+    }
+
+    Json.Value post(String path, String body) throws Exception {
+        return call("POST", path, body);
+    }
+
+    Json.Value delete(String path) throws Exception {
+        return call("DELETE", path, null);
+    }
+
+    private Json.Value call(String method, String path, String body) throws Exception {
+        HttpResponse<String> answer = ask(method, path, body == null ? "" : body);
+        Check.that(answer.statusCode() / 100 == 2, answer.statusCode() + " for " + method + " " + path + "; it said: " + answer.body());
         return Json.parse(answer.body());
+    }
+
+    /** The sum of those of its counters whose line in /metrics starts with one of these. */
+    long counted(String... starts) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics"))
+                .header("authorization", "Bearer " + TOKEN).timeout(Duration.ofSeconds(30)).build();
+        long sum = 0;
+        for (String line : HTTP.send(request, HttpResponse.BodyHandlers.ofString()).body().split("\n")) {
+            if (Arrays.stream(starts).anyMatch(line::startsWith)) {
+                sum += Long.parseLong(line.substring(line.lastIndexOf(' ') + 1));
+            }
+        }
+        return sum;
     }
 
     /** One request of somebody who is not the bridge, with a JSON body if there is one. */
@@ -142,7 +173,7 @@ final class Platform {
         return found;
     }
 
-    private static String encode(String text) {
+    static String encode(String text) {
         return URLEncoder.encode(text, StandardCharsets.UTF_8);
     }
 }

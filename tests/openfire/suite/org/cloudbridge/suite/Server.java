@@ -374,7 +374,8 @@ final class Server {
     void awaitSettled() throws Exception {
         Await.until("the journal is empty; status " + status(), () -> {
             Json.Value journal = status().get("journal");
-            return journal.get("held").number() + journal.get("events").number() + journal.get("settled").number() == 0;
+            return journal.get("held").number() + journal.get("events").number() + journal.get("settled").number()
+                    + journal.get("calls").number() == 0;
         });
     }
 

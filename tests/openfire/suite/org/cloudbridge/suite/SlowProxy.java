@@ -105,6 +105,11 @@ final class SlowProxy implements AutoCloseable {
         return (int) requests.stream().filter(request -> request.startsWith(start)).count();
     }
 
+    /** The same, of those that name this too. */
+    synchronized int requests(String start, String within) {
+        return (int) requests.stream().filter(request -> request.startsWith(start) && request.contains(within)).count();
+    }
+
     /** Waits until so many such requests have come. */
     synchronized void awaitRequests(String start, int count) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(Await.SECONDS);

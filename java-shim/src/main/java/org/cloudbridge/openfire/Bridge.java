@@ -110,14 +110,15 @@ final class Bridge {
         final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server), accounts::exists);
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
         final OpenfireEvents events = new OpenfireEvents(domain, offers);
+        final ShownStates states = new ShownStates(server.getPacketRouter(), OpenfirePeople.rosters(server));
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
-            events::filter, table -> login.wanted(table.login), components::filter);
+            states::filter, events::filter, table -> login.wanted(table.login), components::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login), LEAST_PUMPS,
-            MOST_PUMPS);
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states),
+            LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
@@ -128,6 +129,8 @@ final class Bridge {
         undo("the session listener", () -> SessionEventDispatcher.removeListener(watch));
         PresenceEventDispatcher.addListener(watch);
         undo("the presence listener", () -> PresenceEventDispatcher.removeListener(watch));
+        PresenceEventDispatcher.addListener(states);
+        undo("the shown states", () -> PresenceEventDispatcher.removeListener(states));
         RosterEventDispatcher.addListener(events);
         undo("the roster listener", () -> RosterEventDispatcher.removeListener(events));
         UserEventDispatcher.addListener(events);
@@ -207,11 +210,11 @@ final class Bridge {
         };
     }
 
-    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login) {
+    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
-            new PresenceVerbs(accounts, server.getPacketRouter()), new ReadVerbs(OpenfirePeople.source(login), rosters));
+            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters));
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {

@@ -80,7 +80,7 @@ final class IqStandIn extends IQHandler implements Held.Keeper {
         IQ reply;
         String detail = "";
         try {
-            reply = builtIn.handleIQ(iq);
+            reply = handled(iq);
         } catch (UnauthorizedException e) {
             reply = Stanzas.error(iq, "auth", "not-authorized", "");
         } catch (RuntimeException e) {
@@ -90,6 +90,15 @@ final class IqStandIn extends IQHandler implements Held.Keeper {
             detail = e.getClass().getName();
         }
         return reply == null ? new Delivery.Result(Frame.OUTCOME_OK, detail) : answer(sessions, iq, reply, detail);
+    }
+
+    private IQ handled(IQ iq) throws UnauthorizedException {
+        if (!isRosterSet(iq) || iq.getFrom() == null) {
+            return builtIn.handleIQ(iq);
+        }
+        synchronized (RosterOrder.of(iq.getFrom().getNode())) {
+            return builtIn.handleIQ(iq);
+        }
     }
 
     @Override

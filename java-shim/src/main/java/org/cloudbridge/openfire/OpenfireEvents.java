@@ -6,7 +6,7 @@
  * interfaces are the same in all versions.
  *
  * What it leaves out: items that no client is shown (those of shared groups that only point here, and a mere request that
- * waits for the owner's answer), and passwords, which are no part of an event.
+ * waits for the owner's answer) are told as removed, since they may have been shown before; passwords are no part of an event.
  */
 package org.cloudbridge.openfire;
 
@@ -27,10 +27,12 @@ import org.xmpp.packet.JID;
 final class OpenfireEvents implements RosterEventListener, UserEventListener {
     private static final Logger LOG = LoggerFactory.getLogger(OpenfireEvents.class);
     private static final String EVENT = "event";
+    private static final String SUBSCRIBING = "org.jivesoftware.openfire.handler.PresenceSubscribeHandler";
 
     private final String domain;
     private final Offers offers;
     private final RareLog rareLog = new RareLog(LOG);
+    private final Object order = new Object();
     private volatile FilterTable filter = FilterTable.NOTHING;
 
     OpenfireEvents(String domain, Offers offers) {
@@ -54,17 +56,17 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
 
     @Override
     public void contactAdded(Roster roster, RosterItem item) {
-        roster(roster, item, false);
+        roster(roster, item, true, false);
     }
 
     @Override
     public void contactUpdated(Roster roster, RosterItem item) {
-        roster(roster, item, false);
+        roster(roster, item, false, false);
     }
 
     @Override
     public void contactDeleted(Roster roster, RosterItem item) {
-        roster(roster, item, true);
+        roster(roster, item, false, true);
     }
 
     @Override
@@ -85,19 +87,22 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
         }
     }
 
-    private void roster(Roster roster, RosterItem item, boolean deleted) {
+    private void roster(Roster roster, RosterItem item, boolean added, boolean deleted) {
         try {
-            if (filter.wanted(EVENT, "roster", "*") == null || isUnseen(item)) {
+            if (filter.wanted(EVENT, "roster", "*") == null || added && isHalfSubscribed(item)) {
                 return;
             }
             PumpThread thread = PumpThread.current();
             if (thread != null && !deleted && thread.isHalfDone(roster.getUsername(), item.getJid())) {
                 return;
             }
-            Element iq = iq();
-            iq.addAttribute("to", bare(roster.getUsername()));
-            item(iq.addElement("query", IqStandIn.ROSTER), item, deleted);
-            offers.show(iq, Frame.FLAG_EVENT);
+            // Two threads may have changed the same item: whoever is told last has looked last.
+            synchronized (order) {
+                Element iq = iq();
+                iq.addAttribute("to", bare(roster.getUsername()));
+                item(iq.addElement("query", IqStandIn.ROSTER), item, deleted || isUnseen(item));
+                offers.show(iq, Frame.FLAG_EVENT);
+            }
         } catch (Throwable e) {
             failed("A roster change", e);
         }
@@ -142,6 +147,20 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
                 element.addElement("group").addText(group);
             }
         }
+    }
+
+    /** An empty item that Openfire makes for a subscription and fills a moment later, with an event of its own. */
+    private static boolean isHalfSubscribed(RosterItem item) {
+        if (item.getSubStatus() != RosterItem.SUB_NONE || item.getAskStatus() == RosterItem.ASK_SUBSCRIBE
+            || !text(item.getNickname()).isEmpty() || !item.getGroups().isEmpty()) {
+            return false;
+        }
+        for (StackTraceElement frame : Thread.currentThread().getStackTrace()) {
+            if (SUBSCRIBING.equals(frame.getClassName())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Nothing that the owner's clients are shown, and nothing of the owner's making. */

@@ -22,8 +22,11 @@ final class PresenceVerbs implements Appliers.Area {
     private final UserVerbs.Accounts accounts;
     private final PacketRouter router;
 
-    PresenceVerbs(UserVerbs.Accounts accounts, PacketRouter router) {
+    private final ShownStates shown;
+
+    PresenceVerbs(UserVerbs.Accounts accounts, PacketRouter router, ShownStates shown) {
         this.accounts = accounts;
+        this.shown = shown;
         this.router = router;
     }
 
@@ -48,7 +51,7 @@ final class PresenceVerbs implements Appliers.Area {
             presence.setStatus(status);
         }
         presence.setFrom(new JID(user.getNode(), user.getDomain(), RESOURCE));
-        router.route(presence);
+        shown.show(user.asBareJID(), presence);
         return Delivery.Result.OK;
     }
 

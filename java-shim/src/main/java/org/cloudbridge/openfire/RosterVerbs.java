@@ -45,8 +45,16 @@ final class RosterVerbs implements Appliers.Area {
 
     @Override
     public void addTo(Appliers table) {
-        table.verb("roster.put", GROUPS_FROM, this::put);
-        table.verb("roster.remove", 2, (thread, arguments) -> remove(thread, arguments[0], new JID(arguments[1]).asBareJID()));
+        table.verb("roster.put", GROUPS_FROM, (thread, arguments) -> {
+            synchronized (RosterOrder.of(arguments[0])) {
+                return put(thread, arguments);
+            }
+        });
+        table.verb("roster.remove", 2, (thread, arguments) -> {
+            synchronized (RosterOrder.of(arguments[0])) {
+                return remove(thread, arguments[0], new JID(arguments[1]).asBareJID());
+            }
+        });
     }
 
     private Delivery.Result put(PumpThread thread, String[] arguments) throws Exception {

@@ -119,7 +119,7 @@ public class AppliersTest {
         }
     };
 
-    private final Appliers table = new Appliers(new UserVerbs(accounts, sessions), sessions, new PresenceVerbs(accounts, router),
+    private final Appliers table = new Appliers(new UserVerbs(accounts, sessions), sessions, new PresenceVerbs(accounts, router, new ShownStates(router, null)),
         new ReadVerbs(source, new RosterVerbs.Rosters() {
             @Override
             public Roster of(String owner) throws UserNotFoundException {

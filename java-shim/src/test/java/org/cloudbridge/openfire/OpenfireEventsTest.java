@@ -51,10 +51,11 @@ public class OpenfireEventsTest {
     }
 
     @Test
-    public void whatNobodySeesIsNotTold() throws Exception {
+    public void whatNobodySeesIsTheSameAsRemoved() throws Exception {
         RosterItem request = item(RosterItem.SUB_NONE, RosterItem.ASK_NONE, RosterItem.RECV_SUBSCRIBE, "");
-        events.contactAdded(roster, request);
-        assertEquals(Collections.emptyList(), host.offered);
+        events.contactUpdated(roster, request);
+        assertEquals(Collections.singletonList(PUSH + "<item jid=\"bob@x.example\" subscription=\"remove\"/></query></iq>"), host.offered);
+        host.offered.clear();
         events.contactUpdated(roster, item(RosterItem.SUB_NONE, RosterItem.ASK_NONE, RosterItem.RECV_SUBSCRIBE, "named"));
         assertEquals(1, host.offered.size());
         Doubles.onPump(() -> {
