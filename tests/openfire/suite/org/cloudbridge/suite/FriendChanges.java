@@ -27,7 +27,7 @@ final class FriendChanges {
         Lists.atClient(phone);
         String juliet = server.jid("juliet");
         String path = Lists.path(romeo.bareJid(), juliet);
-        remote.platform.put(path, "{\"subscription\":\"both\",\"name\":\"Juliet\",\"groups\":[\"Capulets\",\"Verona\"]}");
+        remote.platform.put(path, "{\"subscription\":\"none\",\"name\":\"Juliet\",\"groups\":[\"Capulets\",\"Verona\"]}");
         for (Client client : List.of(romeo, phone)) {
             Lists.awaitPushes(client, juliet, 1);
         }

@@ -40,7 +40,13 @@ final class States {
             Lists.befriend(remote.platform, romeo, there);
             there.disconnect();
             seesLast("unavailable", "introduction");
+            awaitGone();
             awaitState("offline");
+        }
+
+        /** Openfire 4.2.0 writes who went offline a moment after contacts have seen it; a login meanwhile breaks its row. */
+        void awaitGone() throws Exception {
+            Await.until("only romeo is there", () -> server.command("sessions").equals("1"));
         }
 
         Client online(String resource) throws Exception {
@@ -268,8 +274,8 @@ final class States {
                 noErrors(juliet);
                 juliet.disconnect();
             }
+            pair.awaitGone();
         }
-        Await.until("only romeo is there", () -> pair.server.command("sessions").equals("1"));
         pair.romeo.ping();
         for (int round = 0; round < 40; round++) {
             List<String> seen = pair.seen("r" + round);
