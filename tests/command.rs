@@ -143,7 +143,7 @@ fn row_files_are_checked_and_help_and_version_are_there() {
     let said = cloudbridge(&["check", file], "");
     assert_eq!(
         (said.code, said.out),
-        (Some(0), format!("{file}: module friend, 6 rows, good\n")),
+        (Some(0), format!("{file}: module friend, 7 rows, good\n")),
         "{}",
         said.err
     );
