@@ -207,6 +207,10 @@ final class FriendChanges {
         Check.equal(List.of(server.jid("rosaline")), found(romeo, service, "ros"), "found by \"ros\"");
         Check.equal(List.of("o\\27hara@" + server.domain()), found(romeo, service, "Zo\u00eb"), "found by name");
         Check.equal(List.of("o\\27hara@" + server.domain()), found(romeo, service, "o\\27h"), "found by an escaped address");
+        Xml byForm = romeo.request("set", service, "<query xmlns='jabber:iq:search'><x xmlns='jabber:x:data' type='submit'>"
+                + "<field var='nick'><value>ros</value></field></x></query>").child(SEARCH, "query").child("jabber:x:data", "x");
+        Check.that(byForm != null && byForm.child("jabber:x:data", "reported") != null
+                && byForm.child("jabber:x:data", "item").toString().contains(server.jid("rosaline")), "found by a form: " + byForm);
         for (String nobody : List.of("nobody", "%", "_", "r%", "\\", "\"", "' OR 1=1 --", "&<>", "\ud83c\udf39", "rover")) {
             Check.equal(List.of(), found(romeo, service, nobody), "found by \"" + nobody + "\"");
         }
