@@ -147,6 +147,8 @@ pub struct Core {
     owes: AtomicBool,
     /// Chat has left decide mode while messages were held: until they are gone, what comes behind them keeps its place.
     pub descending: AtomicBool,
+    /// Messages that are being looked at now, maybe by settings that are exchanged meanwhile.
+    pub offering: AtomicUsize,
     /// Takes nothing new but what must keep its place.
     pub stopping: AtomicBool,
     /// The threads end.
@@ -222,6 +224,7 @@ impl Core {
             keys: Default::default(),
             owes: AtomicBool::new(owes),
             descending: AtomicBool::new(false),
+            offering: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -303,9 +306,13 @@ impl Core {
         }
     }
 
-    /// Nothing is held any more after chat has left decide mode.
+    /// Ends the descent after chat has left decide mode: nothing is held any more, and nobody who saw the old mode is still at work.
     pub fn descended(&self) {
-        if self.descending.swap(false, Ordering::AcqRel) {
+        let over = self.descending.load(Ordering::SeqCst)
+            && self.config().chat != ModuleMode::Decide
+            && self.offering.load(Ordering::SeqCst) == 0
+            && lock(&self.lanes).held() == 0;
+        if over && self.descending.swap(false, Ordering::SeqCst) {
             self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
             self.reconfigure.store(!self.sends(), Ordering::Release);
         }
@@ -496,13 +503,15 @@ impl Core {
         self.journal.set_max(config.journal_max);
         let reconnect = config.connection() != before.connection();
         let (tells, sends) = (self.tells_sessions(), self.sends());
-        if before.chat == ModuleMode::Decide
-            && config.chat != ModuleMode::Decide
-            && lock(&self.lanes).held() > 0
-        {
-            self.descending.store(true, Ordering::Release);
+        // Before the mode changes, and whatever is held: somebody may be about to hold by the old one.
+        if before.chat == ModuleMode::Decide && config.chat != ModuleMode::Decide {
+            self.descending.store(true, Ordering::SeqCst);
         }
+        let decides = config.chat == ModuleMode::Decide;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        if decides {
+            self.descending.store(false, Ordering::SeqCst);
+        }
         self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
         if before.state == ModuleMode::Decide && self.config().state != ModuleMode::Decide {
             self.release_presences();

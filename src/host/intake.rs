@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use im_api::chat::Outcome as Settlement;
@@ -90,6 +90,22 @@ impl Recent {
     }
 }
 
+/// One look at a message, from before it sees the settings until it is held or passes.
+struct Offering<'a>(&'a AtomicUsize);
+
+impl Offering<'_> {
+    fn begin(count: &AtomicUsize) -> Offering<'_> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Offering(count)
+    }
+}
+
+impl Drop for Offering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Core {
     /// See [`super::Host::offer`].
     pub fn offer(&self, token: u64, flags: Flags, bytes: &[u8]) -> bool {
@@ -99,6 +115,7 @@ impl Core {
         if flags.event() || !bytes.starts_with(b"<message") {
             return self.offer_row(token, flags, bytes);
         }
+        let _offering = Offering::begin(&self.offering);
         let config = self.config();
         let descending = self.descending.load(Ordering::Acquire) && flags.hold();
         if config.chat == ModuleMode::Off && !descending {

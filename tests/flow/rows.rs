@@ -171,7 +171,7 @@ fn an_import_compares_first_and_then_goes_on_where_it_was_and_repeats_nothing() 
     let server = deciding(&platform);
     server.lists("read.users", "<users><user node='benvolio' name='B' salt='c2FsdHNhbHQ=' iterations='4096' stored-key='AAAAAAAAAAAAAAAAAAAAAAAAAAA=' server-key='AAAAAAAAAAAAAAAAAAAAAAAAAAA='/><user node='mercutio'/></users>");
     server.lists("read.roster", "<query xmlns='jabber:iq:roster'><item jid='romeo@example.org' name='R' subscription='both'><group>g</group></item></query>");
-    server.lists("read.offline", "<messages><message from='romeo@example.org/x' to='benvolio@example.org' type='chat' id='o1'><body>kept</body><delay xmlns='urn:xmpp:delay' from='example.org' stamp='2026-01-02T03:04:05.006Z'/></message></messages>");
+    server.lists("read.offline benvolio", "<messages><message from='romeo@example.org/x' to='benvolio@example.org' type='chat' id='o1'><body>kept</body><delay xmlns='urn:xmpp:delay' from='example.org' stamp='2026-01-02T03:04:05.006Z'/></message></messages>");
     let dry = run(&server, "dry");
     assert_eq!(
         (&dry["users"], &dry["made"], &dry["differences"]),
@@ -184,14 +184,14 @@ fn an_import_compares_first_and_then_goes_on_where_it_was_and_repeats_nothing() 
         (&json!(4), &json!(0), &json!(true)),
         "{done}"
     );
-    assert_eq!((&done["messages"], &done["without_verifier"]), (&json!(2), &json!(1)), "{done}");
+    assert_eq!((&done["messages"], &done["without_verifier"]), (&json!(1), &json!(1)), "{done}");
     assert_eq!(friends(&platform, "mercutio@example.org")[0]["subscription"], "both");
     let again = run(&server, "start");
     assert_eq!((&again["made"], &again["there"]), (&json!(0), &json!(4)), "{again}");
     let dry = run(&server, "dry");
     assert_eq!((&dry["made"], &dry["differences"]), (&json!(0), &json!(0)), "{dry}");
     let dropped = server.applied(1).into_iter().filter(|(verb, _)| verb == "drop.offline").count();
-    assert!(dropped >= 2, "what the platform keeps leaves Openfire's store");
+    assert!(dropped >= 1, "what the platform keeps leaves Openfire's store");
     // Kept once, however often it was imported.
     server.log_in("benvolio@example.org/x", 0);
     assert_eq!(server.received("benvolio@example.org/x", 1), ["o1"]);

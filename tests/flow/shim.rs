@@ -181,7 +181,7 @@ impl Server {
         world.applied.clone()
     }
 
-    /// What a verb that reads gives from now on.
+    /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
     pub fn lists(&self, verb: &str, detail: &str) {
         self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
     }
@@ -481,7 +481,8 @@ impl World {
                 let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
                 // The list of users has one page.
                 let more = verb == "read.users" && !arguments[0].is_empty();
-                *detail = self.lists.get(&verb).filter(|_| !more).cloned().unwrap_or_default();
+                let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
+                *detail = own.or(self.lists.get(&verb)).filter(|_| !more).cloned().unwrap_or_default();
                 self.applied.push((verb, arguments));
                 0
             }
