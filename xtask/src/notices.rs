@@ -44,7 +44,7 @@ Rust crates below: the native library (`native/`) and the reference platform (`p
 Written by `cargo xtask notices` from Cargo.lock and the crates' own sources; do not edit it, run that again after a change of
 dependencies. \"Taken under\" names the licence that applies here where a crate offers several. The text of the Apache License is in
 `LICENSE`; the other texts follow the table. The sources of every crate, those under the Mozilla Public License included, are on
-crates.io under its name and version, unchanged.
+the Rust package registry under its name and version, unchanged.
 
 Beyond the crates:
 
