@@ -208,7 +208,7 @@ public final class OfferBench {
             for (int i = 0; i < PEOPLE; i++) {
                 users.add("user" + i);
             }
-            gate = new MessageGate(DOMAIN, host, held, new MessageGate.People() {
+            gate = new MessageGate(DOMAIN, new Offers(host, held, new StanzaWriter.Pool()), new MessageGate.People() {
                 @Override
                 public boolean isUser(String node) {
                     return users.contains(node);
@@ -218,7 +218,12 @@ public final class OfferBench {
                 public boolean isHere(String bareJid) {
                     return users.contains(bareJid.substring(0, bareJid.indexOf('@')));
                 }
-            }, new StanzaWriter.Pool());
+
+                @Override
+                public boolean refuses(String node, Message message) {
+                    return false;
+                }
+            });
             gate.filter(FilterTable.read(host.describe("filter")));
             session = (Session) Proxy.newProxyInstance(OfferBench.class.getClassLoader(), new Class<?>[] {ClientSession.class},
                 (proxy, method, arguments) -> Boolean.FALSE);
