@@ -14,13 +14,14 @@ use im_api::{problem, routes};
 use serde_json::Value;
 
 use crate::config::ModuleMode;
-use crate::ffi::frame::{Outcome, Writer, effect};
+use crate::ffi::frame::Outcome;
 use crate::modules::state::Sessions;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::jid::Jid;
 use crate::stanza::json;
 
 use super::core::{Core, lock};
+use super::files::write_whole;
 
 /// How long a poll waits at the platform.
 const WAIT: Duration = Duration::from_secs(20);
@@ -106,11 +107,7 @@ fn carry_out(core: &Core, event: &DownEvent) {
     if let Some(row) = follows {
         core.echoes.expect(row, &event.subject);
     }
-    let done = core.effects.perform(LIMIT, |number| {
-        let mut w = Writer::new(effect::APPLY).long(number).str(verb);
-        w = w.int(i32::try_from(arguments.len()).unwrap_or(0));
-        arguments.iter().fold(w, |w, argument| w.str(argument)).finish()
-    });
+    let done = core.effects.apply(LIMIT, verb, &arguments);
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
@@ -222,11 +219,8 @@ fn read_cursor(core: &Core) -> Option<String> {
     std::fs::read_to_string(cursor_file(core)).ok().map(|c| c.trim().to_owned()).filter(|c| !c.is_empty())
 }
 
-/// Written beside and moved into place, so that there is always a whole one.
 fn write_cursor(core: &Core, cursor: &str) {
-    let path = cursor_file(core);
-    let fresh = path.with_extension("new");
-    if let Err(error) = std::fs::write(&fresh, cursor).and_then(|()| std::fs::rename(&fresh, &path)) {
+    if let Err(error) = write_whole(&cursor_file(core), cursor.as_bytes()) {
         core.failed("downlink", format!("the cursor cannot be written: {error}"));
     }
 }

@@ -77,6 +77,20 @@ impl Effects {
         outcome
     }
 
+    /// Has the shim do something by a verb of APPLY and waits for its end, as [`Effects::perform`].
+    pub fn apply<S: AsRef<str>>(
+        &self,
+        limit: Duration,
+        verb: &str,
+        arguments: &[S],
+    ) -> Option<(Outcome, String)> {
+        self.perform(limit, |number| {
+            let w = Writer::new(effect::APPLY).long(number).str(verb);
+            let w = w.int(i32::try_from(arguments.len()).unwrap_or(0));
+            arguments.iter().fold(w, |w, argument| w.str(argument.as_ref())).finish()
+        })
+    }
+
     /// Reports the end of an effect that somebody waits for.
     pub fn performed(&self, number: u64, outcome: Outcome, detail: &str) {
         if let Some(sender) = lock(&self.waiting).remove(&number) {

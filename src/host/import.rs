@@ -16,7 +16,7 @@ use im_api::user::{CreateUser, Mechanism, User, Verifier};
 use im_api::{problem, routes};
 use serde::{Deserialize, Serialize};
 
-use crate::ffi::frame::{Outcome, Writer, effect};
+use crate::ffi::frame::Outcome;
 use crate::lanes::Held;
 use crate::modules::chat;
 use crate::platform::PlatformError;
@@ -24,6 +24,7 @@ use crate::stanza::jid::Jid;
 use crate::stanza::{Element, Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
+use super::files::write_whole;
 
 /// Users in one list from Openfire.
 const PAGE: usize = 100;
@@ -456,11 +457,7 @@ fn read_from_openfire(core: &Core, verb: &'static str, arguments: &[&str]) -> Re
 }
 
 fn apply(core: &Core, verb: &'static str, arguments: &[&str]) -> Result<String, End> {
-    let done = core.effects.perform(LIMIT, |number| {
-        let w = Writer::new(effect::APPLY).long(number).str(verb);
-        let w = w.int(i32::try_from(arguments.len()).unwrap_or(0));
-        arguments.iter().fold(w, |w, argument| w.str(argument)).finish()
-    });
+    let done = core.effects.apply(LIMIT, verb, arguments);
     match done {
         Some((Outcome::Ok, detail)) => Ok(detail),
         Some((Outcome::Gone, _)) => Ok(String::new()),
@@ -481,12 +478,9 @@ fn read(core: &Core) -> Option<Progress> {
 /// Shows and writes down how far it is.
 fn show(core: &Core, progress: &Progress) {
     let progress = Progress { at_ms: now_ms(), ..progress.clone() };
-    let path = file(core);
-    let fresh = path.with_extension("new");
     let written = serde_json::to_vec(&progress)
         .map_err(std::io::Error::other)
-        .and_then(|json| std::fs::write(&fresh, json))
-        .and_then(|()| std::fs::rename(&fresh, &path));
+        .and_then(|json| write_whole(&file(core), &json));
     if let Err(error) = written {
         core.failed("import", format!("how far it is cannot be written down: {error}"));
     }

@@ -7,6 +7,7 @@ mod core;
 mod downlink;
 mod echoes;
 mod effects;
+mod files;
 mod handover;
 mod history;
 mod import;

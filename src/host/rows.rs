@@ -19,7 +19,7 @@ use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
 use crate::modules::user;
 use crate::platform::{Headers, PlatformError};
-use crate::stanza::{Limits, Stanza};
+use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
 use super::history::{Page, hand_page, refused};
@@ -126,10 +126,7 @@ impl Core {
     fn claim_row(&self, row: &Arc<Row>, token: u64, value: &Value, bytes: &[u8], stopping: bool) -> bool {
         let settings = self.config().module(row.module());
         let sender = value.get("from").and_then(Value::as_str).unwrap_or_default();
-        let who = crate::stanza::jid::Jid::new(sender).map_or_else(
-            |_| sender.to_owned(),
-            |jid| if jid.node().is_some() { jid.to_bare().to_string() } else { sender.to_owned() },
-        );
+        let who = jid::bare_with_local(sender).unwrap_or(sender.into());
         let lane: Arc<str> = format!("{} {who}", row.module()).into();
         let busy = lock(&self.row_lanes).busy(&lane);
         let unable =
