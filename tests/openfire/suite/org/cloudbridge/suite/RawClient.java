@@ -7,12 +7,10 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.cert.X509Certificate;
 import java.util.Base64;
 import java.util.function.Predicate;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509TrustManager;
 
 /**
  * A client of bare XML over a socket: STARTTLS, SASL, bind, session, and from then on what a test writes. It answers
@@ -119,7 +117,7 @@ final class RawClient implements AutoCloseable {
         send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
         read(stanza -> stanza.name().equals("proceed"));
         SSLContext context = SSLContext.getInstance("TLS");
-        context.init(null, new TrustManager[] {new TrustAll()}, null);
+        context.init(null, new TrustManager[] {new Client.TrustAll()}, null);
         socket = context.getSocketFactory().createSocket(socket, domain, socket.getPort(), true);
         open();
     }
@@ -181,23 +179,6 @@ final class RawClient implements AutoCloseable {
             }
         } catch (IOException e) {
             // The socket was closed, by us or by the server.
-        }
-    }
-
-    /** The server's certificate is its own. */
-    private static final class TrustAll implements X509TrustManager {
-
-        @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type) {
-        }
-
-        @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type) {
-        }
-
-        @Override
-        public X509Certificate[] getAcceptedIssuers() {
-            return new X509Certificate[0];
         }
     }
 }
