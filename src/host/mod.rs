@@ -8,6 +8,7 @@ mod downlink;
 mod echoes;
 mod effects;
 mod files;
+mod group;
 mod handover;
 mod history;
 mod import;
