@@ -110,7 +110,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""at": "/from", "as": "bare", "there": true"#,
         r#""at": "/from", "as": "upper", "there": true"#,
-        "at rows[0].on.when[0].as: unknown variant `upper`, expected one of `bare`, `node`, `name`, `resource`, `lower`, `text` at line 11 column 47",
+        "at rows[0].on.when[0].as: unknown variant `upper`, expected one of `bare`, `node`, `name`, `resource`, `lower`, `text`, `footprint`, `item` at line 11 column 47",
     ),
     (
         r#""same": { "at": "/b" }"#,

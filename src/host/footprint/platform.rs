@@ -51,7 +51,7 @@ pub fn put(core: &Core, row: &Row, value: &Value, share: &Share, key: &str, limi
         Outcome::Ill(why) => {
             core.failed("row", format!("{}: {why}", row.name));
             core.breaker.failure(&why, matches!(status, 401 | 403));
-            Told::Ill { executed: status >= 500 || status < 300 }
+            Told::Ill { executed: !(300..500).contains(&status) }
         }
         Outcome::Error { kind, condition, text } => {
             core.breaker.success();

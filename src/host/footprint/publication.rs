@@ -12,7 +12,7 @@ use im_api::routes;
 use serde_json::Value;
 
 use super::platform::{Told, limit, own_feature, put, read, seen_by};
-use super::{GEOLOC, ids, pep};
+use super::{GEOLOC, pep};
 use crate::host::core::Core;
 use crate::host::pep::PepError;
 use crate::mapping::Row;
@@ -172,11 +172,9 @@ pub fn follow_access(
         .iter()
         .find_map(|what| value.pointer(&format!("/pubsub_owner/{what}/node")).and_then(Value::as_str))
         .unwrap_or_default();
-    let looked_up = pep::node(core, user, node).and_then(|access| {
-        Ok(access
-            .map(|a| (a, pep::items(core, user, node, None)))
-            .map(|(a, i)| i.map(|i| (a, i)))
-            .transpose()?)
+    let looked_up = pep::node(core, user, node).and_then(|access| match access {
+        Some(access) => pep::items(core, user, node, None).map(|items| Some((access, items))),
+        None => Ok(None),
     });
     let (access, items) = match looked_up {
         Ok(Some(found)) => found,
@@ -209,10 +207,6 @@ pub fn follow_access(
             links: properties.links,
             track: properties.track,
             stanza: properties.stanza,
-        };
-        let share = Share {
-            id: share.id.filter(|id| !id.is_empty()).or_else(|| Some(ids::LOCATION.into())),
-            ..share
         };
         match put(core, row, value, &share, key, limit) {
             Told::Taken | Told::Unknown => {}

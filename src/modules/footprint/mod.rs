@@ -342,3 +342,113 @@ fn time_of(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     OffsetDateTime::parse(text, &Rfc3339).is_ok().then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::mapping;
+    use crate::stanza::Limits;
+
+    fn config() -> FootprintConfig {
+        Config::read(std::collections::BTreeMap::new(), None).0.footprint
+    }
+
+    fn published(node: &str, item: &str, beside: &str) -> Value {
+        let xml = format!(
+            "<iq xmlns='jabber:client' type='set' id='p' from='Juliet@example.org/b'><pubsub xmlns='{PUBSUB}'><publish node='{node}'>{item}</publish>{beside}</pubsub></iq>"
+        );
+        mapping::value(&Stanza::parse(xml.as_bytes(), &Limits::default()).expect("a stanza"), true)
+    }
+
+    fn entry(inner: &str) -> String {
+        format!("<item id='a:b'><entry xmlns='http://www.w3.org/2005/Atom'>{inner}</entry></item>")
+    }
+
+    #[test]
+    fn a_publish_is_about_a_place_wherever_it_says_one() {
+        let place = format!("<geoloc xmlns='{GEOLOC}'><lat>45.44</lat><lon>10.99</lon></geoloc>");
+        let odd = format!("<geoloc xmlns='{GEOLOC}'><lat>91</lat><lon>10.99</lon></geoloc>");
+        for (node, item, about) in [
+            (MICROBLOG, entry(&place), About::Place),
+            (MICROBLOG, entry("<title>at geo:1,2</title>"), About::Place),
+            (MICROBLOG, entry("<link rel='related' href='geo:1,2'/>"), About::Place),
+            (MICROBLOG, entry("<title>nowhere</title>"), About::Plain),
+            (MICROBLOG, entry(&odd), About::Plain),
+            (MICROBLOG, entry("<title>nowhere</title>").replace(" id='a:b'", ""), About::Nothing),
+            (MICROBLOG, format!("<item id='a'>{place}</item>"), About::Nothing),
+            (MICROBLOG, format!("{}{}", entry(&place), entry(&place)), About::Nothing),
+            (MICROBLOG, String::new(), About::Nothing),
+            (GEOLOC, format!("<item>{place}</item>"), About::Place),
+            (GEOLOC, format!("<item><geoloc xmlns='{GEOLOC}'/></item>"), About::Place),
+            (
+                GEOLOC,
+                format!("<item><geoloc xmlns='{GEOLOC}'><country>Italy</country></geoloc></item>"),
+                About::Nothing,
+            ),
+            (GEOLOC, format!("<item>{odd}</item>"), About::Nothing),
+            ("urn:xmpp:avatar:data", format!("<item>{place}</item>"), About::Nothing),
+        ] {
+            assert_eq!(super::about(&published(node, &item, ""), &config()), about, "{node} {item}");
+        }
+        let off = FootprintConfig { geo: crate::config::GeoUris::Off, ..config() };
+        assert_eq!(
+            super::about(&published(MICROBLOG, &entry("<title>geo:1,2</title>"), ""), &off),
+            About::Plain
+        );
+    }
+
+    #[test]
+    fn everything_that_an_entry_says_reaches_the_platform() {
+        let inner = format!(
+            "<title>T</title><content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>x</div></content><content>at geo:45.44,10.99</content>\
+             <published>2026-01-02T03:04:05Z</published><link rel='enclosure' href='https://up.example/1.png'/><link rel='self' href='https://x.example'/>\
+             <link rel='enclosure' href='urn:cloudbridge:media:picture-1'/>\
+             <geoloc xmlns='{GEOLOC}'><lat>45.44</lat><lon>10.99</lon><locality>Verona</locality></geoloc>"
+        );
+        let share = "<share xmlns='urn:cloudbridge:footprint:0' audience='people' track='walk'><person jid='nurse@example.org'/><media id='picture-2'/></share>";
+        let options = "<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>t</value></field><field var='pubsub#access_model'><value>open</value></field></x></publish-options>";
+        let value = published(MICROBLOG, &entry(&inner), &format!("{share}{options}"));
+        let wish = Wish::read(&value, "key", &config()).expect("readable");
+        assert_eq!(
+            (wish.user.as_str(), wish.item.as_str(), wish.made_id),
+            ("juliet@example.org", "a:b", false)
+        );
+        assert_eq!(wish.audience, Some(Audience::People(vec!["nurse@example.org".into()])));
+        assert_eq!(wish.options, [("pubsub#access_model".to_owned(), vec!["open".to_owned()])]);
+        let share = wish.share(wish.id("key"), Audience::Me, Precision::City, "now", None);
+        let json = serde_json::to_value(&share).expect("JSON");
+        let expected = serde_json::json!({
+            "id": "a.3Ab", "user": "juliet@example.org", "lat": 45.44, "lon": 10.99, "at": "2026-01-02T03:04:05Z",
+            "text": json["text"], "place": "Verona", "audience": "me", "precision": "city", "media": ["picture-2", "picture-1"],
+            "links": ["https://up.example/1.png"], "track": "walk",
+        });
+        assert_eq!(json, expected);
+        let text = share.text.expect("said");
+        assert!(text.starts_with("at geo:45.45,") && !text.contains("45.44"), "a coarse text: {text}");
+        let exact = wish.share("x".into(), Audience::Me, Precision::Exact, "now", None);
+        assert_eq!(exact.text.as_deref(), Some("at geo:45.44,10.99"));
+    }
+
+    #[test]
+    fn a_location_replaces_the_one_before_and_a_track_keeps_its_points() {
+        let place =
+            format!("<item><geoloc xmlns='{GEOLOC}'><lat>45.44</lat><lon>10.99</lon></geoloc></item>");
+        let read = |beside: &str| Wish::read(&published(GEOLOC, &place, beside), "k1", &config());
+        let wish = read("").expect("readable");
+        assert_eq!((wish.item.as_str(), wish.id("k1").as_str()), ("current", "location.00"));
+        let track = "<share xmlns='urn:cloudbridge:footprint:0' track='walk'/>";
+        assert_eq!(read(track).expect("readable").id("k1"), "location.00.k1");
+        for (wrong, why) in [
+            ("audience='group'", "needs the group"),
+            ("audience='self'", "no audience"),
+            ("precision='fine'", "precision"),
+        ] {
+            let share = format!("<share xmlns='urn:cloudbridge:footprint:0' {wrong}/>");
+            let said = read(&share).expect_err("nobody is to guess for whom a place is");
+            assert!(said.contains(why) || said.contains("variant"), "{said}");
+        }
+        let empty = published(GEOLOC, &format!("<item id='x'><geoloc xmlns='{GEOLOC}'/></item>"), "");
+        assert!(Wish::read(&empty, "k1", &config()).expect("readable").stops);
+    }
+}

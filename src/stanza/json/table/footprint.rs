@@ -9,12 +9,7 @@ const FOOTPRINT: &str = "urn:cloudbridge:footprint:0";
 const PRECISIONS: &[&str] = &["exact", "street", "district", "city"];
 
 static SHARE: Object = Object::new("footprint_share")
-    .attrs(&[
-        attr("audience", Enum(&["me", "friends", "group", "people", "all"])),
-        attr("group", Text),
-        attr("precision", Enum(PRECISIONS)),
-        attr("track", Text),
-    ])
+    .attrs(&[attr("audience", Text), attr("group", Text), attr("precision", Text), attr("track", Text)])
     .rows(&[&[
         one_attr("people", &["person"], FOOTPRINT, "jid", Jid)
             .list()
