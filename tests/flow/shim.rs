@@ -49,6 +49,8 @@ struct World {
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+    /// Verbs, with the argument that tells which, that do not end well: their outcome.
+    failing: HashMap<String, i32>,
 }
 
 /// The state of an available session.
@@ -184,6 +186,16 @@ impl Server {
     /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
     pub fn lists(&self, verb: &str, detail: &str) {
         self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
+    }
+
+    /// From now on a verb ends like this when it has this argument: `verb argument`.
+    pub fn fails(&self, what: &str, outcome: i32) {
+        self.shared.world.lock().expect("world").failing.insert(what.to_owned(), outcome);
+    }
+
+    /// The host, for somebody who calls it from a thread of their own.
+    pub fn shared_host(&self) -> Arc<Host> {
+        Arc::clone(self.host.as_ref().expect("running"))
     }
 
     /// What became of the stanza with this id, as soon as something did.
@@ -483,8 +495,10 @@ impl World {
                 let more = verb == "read.users" && !arguments[0].is_empty();
                 let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
                 *detail = own.or(self.lists.get(&verb)).filter(|_| !more).cloned().unwrap_or_default();
+                let failing = |argument: &String| self.failing.get(&format!("{verb} {argument}")).copied();
+                let outcome = arguments.iter().find_map(failing).unwrap_or(0);
                 self.applied.push((verb, arguments));
-                0
+                outcome
             }
             other => panic!("effect {other}"),
         }
