@@ -108,6 +108,23 @@ fn a_restart_of_either_side_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_kill_in_the_middle_repeats_the_one_that_was_under_way() {
+    let platform = Platform::start(false);
+    let mut server = node(&platform, &[]);
+    server.until("listens", |s| s["listens"] == true);
+    server.stop(Duration::from_secs(5));
+    ["a", "b", "c", "d"].into_iter().for_each(|name| befriend(&platform, name));
+    server.looks("roster.put c@example.org", "downlink");
+    server.start_again();
+    let all = ["a@example.org", "b@example.org", "c@example.org", "d@example.org"];
+    assert_eq!(put(&server, 4), all);
+    server.stop(Duration::from_secs(5));
+    server.put_back();
+    server.start_again();
+    assert_eq!(put(&server, 6)[4..], all[2..], "a and b are not done again");
+}
+
+#[test]
 fn of_two_nodes_the_senior_one_listens_and_the_next_senior_goes_on_where_it_was() {
     let platform = Platform::start(false);
     let cluster = ("clustered", "true");
