@@ -89,8 +89,16 @@ public final class ExamplePlugin implements Plugin {
             if (request.isResponse()) {
                 return null;
             }
-            worker.execute(() -> XMPPServer.getInstance().getPacketDeliverer().deliver(answer(request)));
+            worker.execute(() -> send(answer(request)));
             return null;
+        }
+    }
+
+    private static void send(IQ reply) {
+        try {
+            XMPPServer.getInstance().getPacketDeliverer().deliver(reply);
+        } catch (Exception e) {
+            LOG.warn("An answer could not be delivered: {}", e.toString());
         }
     }
 
