@@ -65,7 +65,7 @@ final class Downlink {
         String failures = server.status().get("failures").text();
         Check.that(failures.contains("im.stanza of the platform's cannot be used") && failures.contains("/bdy"), "it is said: " + failures);
         Check.that(!failures.contains("canary-of-the-downlink") && !server.log().contains("canary-of-the-downlink"), "without its text");
-        Check.equal("2", server.status().get("modules", "chat", "rows", "chat.route", "applied").text(), "what was routed");
+        Check.equal(2L, server.status().get("modules", "chat", "rows", "chat.route", "applied").number(), "what was routed");
     }
 
     @Scenario(value = "Openfire stopped, Openfire killed, the platform killed: what was said meanwhile comes afterwards, once", seconds = 240)
