@@ -12,6 +12,9 @@ pub const PREFIX: &str = "plugin.cloudbridge.";
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
 
+/// As [`CLUSTERED`]: whether this node is the cluster's senior member (`false`: it is not), the one that listens to the platform.
+pub const SENIOR: &str = "senior";
+
 /// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
 pub const USERS_READ_ONLY: &str = "usersReadOnly";
 
@@ -414,6 +417,10 @@ pub struct Config {
     pub subdomain: String,
     /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
     pub footprint: FootprintConfig,
+    /// Whether this server is part of a cluster ([`CLUSTERED`]).
+    pub clustered: bool,
+    /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
+    pub senior: bool,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
@@ -624,6 +631,8 @@ impl Config {
                     _ => GeoUris::Entries,
                 },
             },
+            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
+            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
             proxy: optional("platform.proxy"),

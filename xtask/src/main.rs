@@ -10,6 +10,7 @@ mod console;
 mod contract;
 mod dist;
 mod docs;
+mod java_api;
 mod linkcheck;
 mod notices;
 mod openfire;

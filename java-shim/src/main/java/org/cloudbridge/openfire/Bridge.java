@@ -86,6 +86,7 @@ final class Bridge {
         final String domain = server.getServerInfo().getXMPPDomain();
         Map<String, String> settings = Settings.all();
         settings.put(Settings.CLUSTERED, String.valueOf(ClusterManager.isClusteringStarted()));
+        settings.put(Settings.SENIOR, String.valueOf(isSenior()));
         settings.putAll(LoginSafety.now());
 
         String moved = settings.get(Settings.DATA_DIR);
@@ -149,7 +150,7 @@ final class Bridge {
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
-        final ClusterWatch cluster = new ClusterWatch(started);
+        final ClusterWatch cluster = new ClusterWatch(started, Bridge::isSenior);
         ClusterManager.addListener(cluster);
         undo("the cluster listener", () -> ClusterManager.removeListener(cluster));
         final LoginSafety safety = new LoginSafety(started);
@@ -195,6 +196,11 @@ final class Bridge {
         steps.push(new Step(what, undo));
     }
 
+    /** Without a cluster there is nobody else. */
+    private static boolean isSenior() {
+        return !ClusterManager.isClusteringStarted() || ClusterManager.isSeniorClusterMember();
+    }
+
     private static int drainMillis() {
         try {
             String value = Settings.get(Settings.STOP_DRAIN_MILLIS);
@@ -223,7 +229,8 @@ final class Bridge {
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
             new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), groups,
-            new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers));
+            new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers),
+            new RememberVerb((key, value) -> Settings.write(Settings.PREFIX + key, true, value, false)));
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {
