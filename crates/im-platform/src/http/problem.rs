@@ -81,6 +81,8 @@ impl ApiError {
             Self::Method => (405, "about:blank", "Method not allowed"),
             Self::Forbidden(_) | Self::NoText => (403, problem::FORBIDDEN, "Not covered by this credential"),
             Self::RateLimited | Self::Guessing => (429, problem::RATE_LIMITED, "Too many requests"),
+            Self::Auth(AuthError::NoRole) => (403, problem::FORBIDDEN, "Not covered by this credential"),
+            Self::Auth(AuthError::Unavailable) => (503, problem::UNAVAILABLE, "Keystone does not answer"),
             Self::Auth(_) => (401, problem::UNAUTHORIZED, "A valid credential is needed"),
             Self::Store(StoreError::UnknownEpoch) => {
                 (409, problem::UNKNOWN_EPOCH, "Send a full snapshot of this node first")
