@@ -73,8 +73,7 @@ impl Catalog {
     ) -> Result<Vec<String>, Error> {
         let all = || self.0.iter().filter(|s| s.kind == kind).flat_map(|s| &s.endpoints);
         let fits = |e: &&Endpoint| {
-            e.interface == interface.as_str()
-                && region.is_none_or(|wanted| e.region() == Some(wanted))
+            e.interface == interface.as_str() && region.is_none_or(|wanted| e.region() == Some(wanted))
         };
         let mut found: Vec<String> = Vec::new();
         for url in all().filter(fits).map(|e| e.url.trim_end_matches('/')) {
@@ -87,9 +86,8 @@ impl Catalog {
         }
         let within = region.map(|r| format!(" in region {r}")).unwrap_or_default();
         let wanted = format!("{} endpoint of a service of type {kind}{within}", interface.as_str());
-        let others: BTreeSet<String> = all()
-            .map(|e| format!("{} in {}", e.interface, e.region().unwrap_or("no region")))
-            .collect();
+        let others: BTreeSet<String> =
+            all().map(|e| format!("{} in {}", e.interface, e.region().unwrap_or("no region"))).collect();
         let has = if others.is_empty() {
             format!(
                 "it has no service of type {kind} at all (openstack service create {kind}; openstack endpoint create)"

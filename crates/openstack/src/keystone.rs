@@ -14,6 +14,8 @@ use super::{Catalog, Error, Net};
 const KEYSTONE: &str = "Keystone";
 /// A token longer than this is none: Fernet's are some hundred characters.
 const TOKEN_MAX: usize = 8 << 10;
+/// Largest answer that is read: a catalogue of a large cloud is some hundred kilobytes.
+const ANSWER_MAX: u64 = 4 << 20;
 
 /// How to log in.
 #[derive(Clone)]
@@ -53,7 +55,9 @@ impl Login {
         match self {
             Self::Application { id, .. } => format!("the application credential {id}"),
             Self::Password { user, user_domain, project, project_domain, .. } => {
-                format!("the password of user {user} ({user_domain}) for project {project} ({project_domain})")
+                format!(
+                    "the password of user {user} ({user_domain}) for project {project} ({project_domain})"
+                )
             }
         }
     }
@@ -193,7 +197,7 @@ impl Keystone {
             401 | 403 => return Err(self.refused(login.describe(), &answer)),
             _ => return Err(self.other(&answer)),
         }
-        let id = answer.headers.get("x-subject-token").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let id = answer.header("x-subject-token");
         if id.is_empty() {
             return Err(self.unexpected(&answer, "there is no X-Subject-Token"));
         }
@@ -240,7 +244,7 @@ impl Keystone {
     fn answer(&self, request: ureq::http::Result<ureq::http::Request<&[u8]>>) -> Result<Answer, Error> {
         let request =
             request.map_err(|e| Error::Setting(format!("{} is no address of a Keystone: {e}", self.url)))?;
-        send(&self.agent, request).map_err(|e| Error::Unreachable {
+        send(&self.agent, request, ANSWER_MAX).map_err(|e| Error::Unreachable {
             service: KEYSTONE,
             url: self.url.clone(),
             reason: e.to_string(),
@@ -251,7 +255,10 @@ impl Keystone {
         let parsed: Result<Envelope, _> = serde_json::from_slice(&answer.body);
         // Kind and place only: an answer holds names.
         parsed.map(|e| e.token).map_err(|e| {
-            self.unexpected(answer, &format!("no token of API v3, {:?} at column {}", e.classify(), e.column()))
+            self.unexpected(
+                answer,
+                &format!("no token of API v3, {:?} at column {}", e.classify(), e.column()),
+            )
         })
     }
 

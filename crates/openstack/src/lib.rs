@@ -14,7 +14,7 @@ mod tests;
 
 pub use catalog::{Catalog, Interface};
 pub use keystone::{Keystone, Login, Scoped, Token, User, Validated};
-pub use net::{Net, roots};
+pub use net::{Answer, Net, roots, send};
 pub use session::{Held, Session};
 
 /// Why a cloud's service could not be used.
@@ -57,7 +57,9 @@ pub enum Error {
         reason: String,
     },
     /// It answered something that its interface does not know.
-    #[error("{service} at {url} answered {status} with something unexpected: {reason}; is this really {service}?")]
+    #[error(
+        "{service} at {url} answered {status} with something unexpected: {reason}; is this really {service}?"
+    )]
     Unexpected {
         /// Which.
         service: &'static str,

@@ -7,9 +7,6 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
-/// Largest answer that is read: a catalogue of a large cloud is some hundred kilobytes.
-const ANSWER_MAX: u64 = 4 << 20;
-
 /// How a service is reached.
 #[derive(Debug, Clone)]
 pub struct Net {
@@ -82,18 +79,40 @@ pub fn roots(path: &Path) -> Result<RootCerts, String> {
 
 /// Status, headers and body of an answer.
 pub struct Answer {
+    /// HTTP status.
     pub status: u16,
+    /// Headers.
     pub headers: ureq::http::HeaderMap,
+    /// Body, whole.
     pub body: Vec<u8>,
 }
 
-/// Sends one request.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers and body may be secrets.
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// A header's text; empty when it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Sends one request and reads at most `max` bytes of its answer.
 ///
 /// # Errors
 /// The transport's error.
-pub fn send(agent: &ureq::Agent, request: ureq::http::Request<&[u8]>) -> Result<Answer, ureq::Error> {
+pub fn send(
+    agent: &ureq::Agent,
+    request: ureq::http::Request<&[u8]>,
+    max: u64,
+) -> Result<Answer, ureq::Error> {
     let mut response = agent.run(request)?;
     let mut body = Vec::new();
-    response.body_mut().with_config().limit(ANSWER_MAX).reader().read_to_end(&mut body)?;
+    response.body_mut().with_config().limit(max).reader().read_to_end(&mut body)?;
     Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }

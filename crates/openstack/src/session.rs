@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::keystone::{Keystone, Login, Token, Validated};
 use super::Error;
+use super::keystone::{Keystone, Login, Token, Validated};
 
 /// A token this young that is rejected is not the token's fault.
 const YOUNG: Duration = Duration::from_secs(5);

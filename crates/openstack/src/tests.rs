@@ -127,7 +127,8 @@ fn a_wrong_secret_is_said_once_and_not_tried_again_at_once() {
 
 #[test]
 fn what_is_no_keystone_is_named() {
-    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>";
+    let page =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>";
     let session = fake(vec![page.into()]).session();
     assert!(matches!(session.token(), Err(Error::Unexpected { status: 200, .. })));
     let session = fake(vec![http(503, "", &json!({}))]).session();
@@ -187,5 +188,7 @@ fn a_token_of_somebody_is_told_by_name_and_roles() {
     assert_eq!((validated.user.name.as_str(), validated.roles.len()), ("ada", 2));
     assert_eq!(session.validate(subject).expect("answered"), None);
     let asked = keystone.asked.lock().expect("asked");
-    assert!(asked[1].contains("x-auth-token: own") && asked[1].contains(&format!("x-subject-token: {subject}")));
+    assert!(
+        asked[1].contains("x-auth-token: own") && asked[1].contains(&format!("x-subject-token: {subject}"))
+    );
 }

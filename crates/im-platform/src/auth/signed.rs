@@ -155,7 +155,10 @@ mod tests {
             Err(AuthError::Wrong),
             "another body"
         );
-        assert_eq!(check(request("m1", at, "v1,AAAA v2,x", "/v1/users?a=b", b"{}")).await, Err(AuthError::Wrong));
+        assert_eq!(
+            check(request("m1", at, "v1,AAAA v2,x", "/v1/users?a=b", b"{}")).await,
+            Err(AuthError::Wrong)
+        );
         let rotated = format!("v1,AAAA {right}");
         assert_eq!(check(request("m1", at, &rotated, "/v1/users?a=b", b"{}")).await, Ok(caller));
         assert_eq!(check(request("m1", at, &right, "/v1/users?a=b", b"{}")).await, Err(AuthError::Replayed));

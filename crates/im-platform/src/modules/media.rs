@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, put};
@@ -20,8 +21,7 @@ use crate::http::extract::{Params, Query, is_id, user, viewer, whole};
 use crate::http::problem::ApiError;
 use crate::http::route::{Param, Text, VIEWER};
 use crate::http::{App, Route};
-use crate::media::new_name;
-use crate::store::StoreError;
+use crate::media::{MediaError, Shown};
 use crate::store::footprint::Viewer;
 
 /// The largest medium any setting can allow.
@@ -115,25 +115,16 @@ async fn add(
         created_at: String::new(),
     };
     // Written down, then written, then made a medium: whatever happens in between, no file is left that nobody knows of.
-    let file = new_name();
+    let file = app.files.new_name();
     app.store.upload_begins(&file).await?;
-    app.files.put(&file, bytes).await.map_err(disk)?;
+    app.files.put(&file, kind, bytes).await?;
     let added = app.store.add_medium(medium, &file, audience, app.limits.media_per_user).await;
-    if !matches!(added, Ok((_, true))) {
-        app.files.remove(&file).await.map_err(disk)?;
+    // What cannot be removed now stays written down and is removed later.
+    if !matches!(added, Ok((_, true))) && app.files.remove(&file).await.is_ok() {
         app.store.files_removed(vec![file]).await?;
     }
     let (medium, new) = added?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(medium)))
-}
-
-fn disk(e: std::io::Error) -> ApiError {
-    ApiError::Store(match e.kind() {
-        std::io::ErrorKind::StorageFull
-        | std::io::ErrorKind::QuotaExceeded
-        | std::io::ErrorKind::FileTooLarge => StoreError::Full(Box::new(e)),
-        _ => StoreError::Failed { doing: "keeping a medium", source: Box::new(e) },
-    })
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,18 +138,35 @@ async fn fetch(
     Params(id): Params<String>,
     Query(query): Query<ViewerQuery>,
 ) -> Result<Response, ApiError> {
-    serve(&app, &viewer(&caller, query.viewer.as_deref())?, &id).await
+    let viewer = viewer(&caller, query.viewer.as_deref())?;
+    let (medium, file) = app.store.medium(&viewer, &id).await?;
+    match app.files.link(&file, shown(&medium)).await? {
+        None => whole_file(&app, &medium, &file).await,
+        // Who may see it has been asked; the address is good for whoever has it, so it must go no further.
+        Some(address) => {
+            let headers = [
+                (LOCATION, address.as_str()),
+                (CACHE_CONTROL, "private, no-store"),
+                (REFERRER_POLICY, "no-referrer"),
+            ];
+            Ok((StatusCode::FOUND, headers).into_response())
+        }
+    }
 }
 
-/// The file, if the viewer may see it.
+/// The file itself, if the viewer may see it: for a page that loads nothing from elsewhere.
 pub async fn serve(app: &App, viewer: &Viewer, id: &str) -> Result<Response, ApiError> {
     let (medium, file) = app.store.medium(viewer, id).await?;
-    let bytes = app.files.get(&file).await.map_err(|e| match e.kind() {
-        // Removed between the two.
-        std::io::ErrorKind::NotFound => ApiError::Store(StoreError::NotFound("medium")),
-        _ => disk(e),
-    })?;
-    let inline = medium.content_type.starts_with("image/");
+    whole_file(app, &medium, &file).await
+}
+
+fn shown(medium: &Medium) -> Shown {
+    if medium.content_type.starts_with("image/") { Shown::Inline } else { Shown::Attachment }
+}
+
+async fn whole_file(app: &App, medium: &Medium, file: &str) -> Result<Response, ApiError> {
+    let bytes = app.files.get(file).await?;
+    let inline = shown(medium) == Shown::Inline;
     let headers = [
         (CONTENT_TYPE, medium.content_type.as_str()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -192,14 +200,27 @@ pub async fn purge(app: &App) {
             if names.is_empty() {
                 return Ok(());
             }
-            for name in &names {
-                app.files.remove(name).await.map_err(disk)?;
+            let mut removed = Vec::new();
+            let mut failed = None;
+            for name in names {
+                match app.files.remove(&name).await {
+                    Ok(()) => removed.push(name),
+                    Err(e) => failed = Some(e),
+                }
             }
-            app.store.files_removed(names).await?;
+            if !removed.is_empty() {
+                app.store.files_removed(removed).await?;
+            }
+            if let Some(e) = failed {
+                return Err(e.into());
+            }
         }
     };
     let result: Result<(), ApiError> = result.await;
-    if let Err(e) = result {
+    // That they do not answer has been said.
+    if let Err(e) = result
+        && !matches!(e, ApiError::Media(MediaError::Unavailable(_)))
+    {
         tracing::error!(error = crate::http::problem::chain(&e), "media files could not be removed");
     }
 }
