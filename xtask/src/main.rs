@@ -6,6 +6,7 @@
 
 mod bench;
 mod builds;
+mod cloud;
 mod console;
 mod contract;
 mod dist;
@@ -13,6 +14,7 @@ mod docs;
 mod linkcheck;
 mod notices;
 mod openfire;
+mod openstack;
 mod platform;
 mod project;
 mod run;
@@ -46,7 +48,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|contract|console|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|console|openstack|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },

@@ -21,7 +21,7 @@ pub enum MediaError {
     #[error("there is no such file")]
     NotFound,
     /// No room is left.
-    #[error("no room is left for media")]
+    #[error("no room is left on the disk, or in the quota of the disk or of Swift; nothing was stored")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Where they are does not answer. The rest of the platform works.
     #[error("the store of media does not answer: {0}")]
