@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use openstack::{Interface, Login};
+
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
 
@@ -248,6 +250,14 @@ pub const SETTINGS: &[Setting] = &[
         "Bearer token for the remote platform. Stored encrypted. The embedded platform makes its own.",
     ),
     setting(
+        "platform.auth",
+        Type::Word(&["token", "keystone"]),
+        "token",
+        "Platform",
+        "Authentication",
+        "token: the platform takes the token above. keystone: an OpenStack cloud's Keystone gives the tokens, and where Address is empty its catalogue says where the platform is (service type im).",
+    ),
+    setting(
         "platform.proxy",
         Type::Url,
         "",
@@ -287,6 +297,58 @@ pub const SETTINGS: &[Setting] = &[
         "Platform",
         "Lease (s)",
         "If this server falls silent, the platform takes its users offline after this time.",
+    ),
+    setting(
+        "keystone.url",
+        Type::Url,
+        "",
+        "Keystone",
+        "Keystone",
+        "Address of the identity service, for example https://keystone.example.org/v3. CA file, proxy and connect limit of the platform hold for it as well.",
+    ),
+    setting(
+        "keystone.applicationCredentialId",
+        Type::Text,
+        "",
+        "Keystone",
+        "Application credential: id",
+        "Of a user who has the bridge's role in the platform's project. Empty: user and password below.",
+    ),
+    setting(
+        "keystone.applicationCredentialSecret.password",
+        Type::Secret,
+        "",
+        "Keystone",
+        "Application credential: secret",
+        "Stored encrypted.",
+    ),
+    setting("keystone.user", Type::Text, "", "Keystone", "User", "Only without an application credential."),
+    setting("keystone.userDomain", Type::Text, "Default", "Keystone", "User's domain", "Its name."),
+    setting("keystone.password", Type::Secret, "", "Keystone", "Password", "Stored encrypted."),
+    setting(
+        "keystone.project",
+        Type::Text,
+        "",
+        "Keystone",
+        "Project",
+        "The project in which the user has the bridge's role.",
+    ),
+    setting("keystone.projectDomain", Type::Text, "Default", "Keystone", "Project's domain", "Its name."),
+    setting(
+        "keystone.region",
+        Type::Text,
+        "",
+        "Keystone",
+        "Region",
+        "The platform's region in the catalogue. Empty: the first that has one.",
+    ),
+    setting(
+        "keystone.interface",
+        Type::Word(&["public", "internal", "admin"]),
+        "public",
+        "Keystone",
+        "Interface",
+        "Which of the platform's endpoints is used.",
     ),
     setting(
         "mirror.bodies",
@@ -360,6 +422,8 @@ pub struct Config {
     pub url: Option<String>,
     /// `platform.token.password`
     pub token: String,
+    /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
+    pub keystone: Option<KeystoneConfig>,
     /// `platform.proxy`
     pub proxy: Option<String>,
     /// `platform.caFile`
@@ -376,6 +440,61 @@ pub struct Config {
     pub sync_ms: u64,
     /// `journal.maxMegabytes`, in bytes.
     pub journal_max: u64,
+}
+
+/// The settings of a Keystone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeystoneConfig {
+    /// `keystone.url`
+    pub url: String,
+    /// How to log in, or what is missing for it.
+    pub login: Result<Login, String>,
+    /// `keystone.region`
+    pub region: Option<String>,
+    /// `keystone.interface`
+    pub interface: Interface,
+}
+
+impl KeystoneConfig {
+    fn read(text: impl Fn(&str) -> String) -> KeystoneConfig {
+        let missing = |keys: &[&str]| {
+            let none: Vec<String> =
+                keys.iter().filter(|k| text(k).is_empty()).map(|k| format!("{PREFIX}{k}")).collect();
+            if none.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("platform.auth = keystone needs {}", none.join(" and ")))
+            }
+        };
+        let application = [
+            "keystone.url",
+            "keystone.applicationCredentialId",
+            "keystone.applicationCredentialSecret.password",
+        ];
+        let password = ["keystone.url", "keystone.user", "keystone.password", "keystone.project"];
+        let login = if text("keystone.user").is_empty() {
+            missing(&application)
+                .map(|()| Login::Application { id: text(application[1]), secret: text(application[2]) })
+        } else {
+            missing(&password).map(|()| Login::Password {
+                user: text("keystone.user"),
+                user_domain: text("keystone.userDomain"),
+                password: text("keystone.password"),
+                project: text("keystone.project"),
+                project_domain: text("keystone.projectDomain"),
+            })
+        };
+        KeystoneConfig {
+            url: text("keystone.url"),
+            login,
+            region: Some(text("keystone.region")).filter(|r| !r.is_empty()),
+            interface: match text("keystone.interface").as_str() {
+                "internal" => Interface::Internal,
+                "admin" => Interface::Admin,
+                _ => Interface::Public,
+            },
+        }
+    }
 }
 
 /// One wrong setting.
@@ -450,7 +569,10 @@ impl Config {
             values.insert(setting.key, value);
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
-        if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
+        if raw.get(CLUSTERED).is_some_and(|v| v == "true")
+            && values["platform.url"].is_empty()
+            && values["platform.auth"] == "token"
+        {
             for key in ["chat.mode", "state.mode", "user.mode", "friend.mode"] {
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
@@ -507,6 +629,7 @@ impl Config {
             state: mode("state.mode"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
+            keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
             ca_file: optional("platform.caFile"),
             connect_ms: number("platform.connectMillis"),
@@ -525,6 +648,12 @@ impl Config {
     #[must_use]
     pub fn raw(&self) -> &BTreeMap<String, String> {
         &self.raw
+    }
+
+    /// Whether the platform is another than the embedded one.
+    #[must_use]
+    pub fn remote(&self) -> bool {
+        self.url.is_some() || self.keystone.is_some()
     }
 
     /// Whether anything is sent to a platform at all.
@@ -554,6 +683,7 @@ impl Config {
         (
             self.url.clone(),
             self.token.clone(),
+            self.keystone.clone(),
             self.proxy.clone(),
             self.ca_file.clone(),
             self.connect_ms,

@@ -3,6 +3,7 @@
 //! Reading order: [`Host`] (what the boundary calls), `core` (what all threads share), `threads` (who runs when), `handover`, `link`, `mirror`
 //! (one job each), `status` and `page` (what admins see).
 
+mod cloud;
 mod core;
 mod downlink;
 mod echoes;

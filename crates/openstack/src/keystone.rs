@@ -18,7 +18,7 @@ const TOKEN_MAX: usize = 8 << 10;
 const ANSWER_MAX: u64 = 4 << 20;
 
 /// How to log in.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Login {
     /// An application credential: tied to a project and to roles, and revocable by itself.
     Application {

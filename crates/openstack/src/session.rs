@@ -124,6 +124,14 @@ impl Session {
         self.ask(|held| held.due_in().is_zero())
     }
 
+    /// A new one, whatever the one at hand is worth: for its catalogue.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn renew(&self) -> Result<Arc<Held>, Error> {
+        self.ask(|held| held.since.elapsed() > YOUNG)
+    }
+
     /// A service has rejected this token: another one, unless it is so young that another would fare no better.
     ///
     /// # Errors

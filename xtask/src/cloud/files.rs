@@ -86,7 +86,8 @@ pub fn preparations(home: &Path, ports: &Ports) -> Vec<Vec<String>> {
     let h = home.display();
     let url = format!("http://127.0.0.1:{}/v3/", ports.keystone);
     // The usual rollback journal of SQLite makes Keystone's requests fail when two come at once.
-    let wal = format!("import sqlite3; sqlite3.connect('{h}/keystone.db').execute('PRAGMA journal_mode=WAL')");
+    let wal =
+        format!("import sqlite3; sqlite3.connect('{h}/keystone.db').execute('PRAGMA journal_mode=WAL')");
     let mut all = vec![words(&["/usr/bin/python3", "-c", &wal])];
     let manage = |rest: &[&str]| {
         let conf = format!("{h}/keystone.conf");

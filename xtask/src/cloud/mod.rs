@@ -28,7 +28,10 @@ const PACKAGES: [(&str, &str); 7] = [
     ("swift-account", "/usr/bin/swift-account-server"),
     ("swift-container", "/usr/bin/swift-container-server"),
     ("swift-object", "/usr/bin/swift-object-server"),
-    ("python3-keystonemiddleware", "/usr/lib/python3/dist-packages/keystonemiddleware/auth_token/__init__.py"),
+    (
+        "python3-keystonemiddleware",
+        "/usr/lib/python3/dist-packages/keystonemiddleware/auth_token/__init__.py",
+    ),
     ("memcached", "/usr/bin/memcached"),
 ];
 

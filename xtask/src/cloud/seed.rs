@@ -36,7 +36,8 @@ pub fn seed(facts: &Path, keystone: &str, swift: &str) -> Result<(), Failure> {
     admin.token = admin.log_in("admin", ADMIN, "admin")?;
     let mut projects = json!({});
     for name in ["service", "im", "theirs"] {
-        let made = admin.post("/projects", &json!({ "project": { "name": name, "domain_id": "default" } }))?;
+        let made =
+            admin.post("/projects", &json!({ "project": { "name": name, "domain_id": "default" } }))?;
         projects[name] = made["project"]["id"].clone();
     }
     let mut roles = json!({});
@@ -93,11 +94,12 @@ impl Admin {
         } });
         let request = ureq::http::Request::post(format!("{}/auth/tokens", self.url));
         let request = request.header("content-type", "application/json").body(body.to_string());
-        let answer = self.agent.run(request.doing("logging in at Keystone")?).doing("logging in at Keystone")?;
+        let answer =
+            self.agent.run(request.doing("logging in at Keystone")?).doing("logging in at Keystone")?;
         let token = answer.headers().get("x-subject-token").and_then(|v| v.to_str().ok());
-        token.map(str::to_owned).ok_or_else(|| {
-            Failure::new(format!("Keystone refused {user}'s login ({})", answer.status()))
-        })
+        token
+            .map(str::to_owned)
+            .ok_or_else(|| Failure::new(format!("Keystone refused {user}'s login ({})", answer.status())))
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
