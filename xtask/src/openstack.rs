@@ -6,7 +6,7 @@ use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::test::{Count, count_rust};
 
 /// Package, feature and test target of each part.
-const PARTS: [(&str, &str); 2] = [("im-platform", "media_swift"), ("cloudbridge", "openstack")];
+const PARTS: [(&str, &str); 2] = [("im-platform", "media_swift"), ("cloudbridge", "cloud")];
 
 /// Starts the cloud once and runs the parts in it, only tests whose names contain `filter` when there is one.
 pub fn run(project: &Project, filter: &[&str]) -> Result<Count, Failure> {
