@@ -14,6 +14,7 @@ use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
 use crate::mapping::{Registry, Source};
 use crate::modules::chat;
 use crate::modules::chat::history;
+use crate::modules::footprint;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
 use crate::platform::{Breaker, Client};
@@ -332,7 +333,7 @@ impl Core {
         }
         for row in self.registry.rows() {
             let mode = match row.batch.as_deref() {
-                None => config.module(row.module()).mode,
+                None | Some(footprint::BATCH) => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
@@ -354,7 +355,10 @@ impl Core {
         for (kind, types, namespace, mode, remote) in table {
             w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide).finish()
+        let nodes = footprint::NODES;
+        let w = w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide);
+        let w = w.int(nodes.len() as i32);
+        nodes.iter().fold(w, |w, node| w.str("pubsub.node").str(node)).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
