@@ -101,7 +101,8 @@ impl Cloud {
     fn start_keystone(&mut self, short: bool) -> Result<(), Failure> {
         if self.keystone.is_none() {
             let command = files::keystone(&self.home, &self.ports, short);
-            self.keystone = Some(Service::start(&self.home, "keystone", &command, self.ports.keystone)?);
+            self.keystone =
+                Some(Service::start(&self.home, "keystone", &command, self.ports.keystone, Some("/v3"))?);
         }
         Ok(())
     }
@@ -109,7 +110,8 @@ impl Cloud {
     fn start_swift(&mut self) -> Result<(), Failure> {
         if self.swift.is_empty() {
             for (name, port, command) in files::swift(&self.home, &self.ports) {
-                self.swift.push(Service::start(&self.home, name, &command, port)?);
+                let page = (name == "proxy").then_some("/healthcheck");
+                self.swift.push(Service::start(&self.home, name, &command, port, page)?);
             }
         }
         Ok(())

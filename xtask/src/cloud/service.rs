@@ -1,7 +1,7 @@
 //! One process of the cloud, below a shell that ends it when our pipe closes.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -25,8 +25,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it and waits until it listens.
-    pub fn start(home: &Path, name: &str, command: &[String], port: u16) -> Result<Self, Failure> {
+    /// Starts it and waits until it listens, and if `page` is given, until it serves that over HTTP.
+    pub fn start(
+        home: &Path,
+        name: &str,
+        command: &[String],
+        port: u16,
+        page: Option<&str>,
+    ) -> Result<Self, Failure> {
         let log = home.join("logs").join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log);
         let file = file.doing(format!("writing {}", log.display()))?;
@@ -42,7 +48,7 @@ impl Service {
         }
         let service = Self { shell, stdin, pid: line.trim().parse().unwrap_or(0) };
         let deadline = Instant::now() + START;
-        while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
+        while !serves(port, page) {
             if !service.runs() || Instant::now() > deadline {
                 let said = fs::read_to_string(&log).unwrap_or_default();
                 let last: Vec<&str> = said.lines().rev().take(10).collect();
@@ -75,6 +81,19 @@ impl Drop for Service {
             pause();
         }
     }
+}
+
+/// Whether something listens, and answers. uwsgi listens long before what it serves has been loaded: the answer comes when that is done.
+fn serves(port: u16, page: Option<&str>) -> bool {
+    let Ok(mut stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) else {
+        return false;
+    };
+    let Some(page) = page else { return true };
+    let mut start = [0; 7];
+    stream.set_read_timeout(Some(START)).is_ok()
+        && write!(stream, "GET {page} HTTP/1.0\r\nHost: localhost\r\n\r\n").is_ok()
+        && stream.read_exact(&mut start).is_ok()
+        && start.starts_with(b"HTTP/1.")
 }
 
 fn pause() {

@@ -1,5 +1,7 @@
 //! Media: put, fetched by who may see them, removed. Served so that a browser never takes one for a page.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -48,7 +50,7 @@ pub const ROUTES: &[Route] = &[
         .may(&[404, 409])
         .query(&[
             Param::needed("user", "string", "Owner, bare JID."),
-            Param::optional("audience", "string", "`me` (default), `friends`, `all` or `group:id`."),
+            Param::optional("audience", "string", "`me` (default), `friends`, `all`, `group:id`, or `people:` and bare JIDs with spaces between, at most 200 (those of a conversation, say)."),
         ])
         .media(TYPES, MAX)
         .gives::<Medium>(201),
@@ -90,10 +92,16 @@ async fn add(
         None | Some("me") => Audience::Me,
         Some("friends") => Audience::Friends,
         Some("all") => Audience::All,
-        Some(other) => match other.strip_prefix("group:").filter(|id| is_id(id)) {
-            Some(group) => Audience::Group(group.into()),
-            None => return Err(ApiError::parameter("audience", "must be me, friends, all or group:id")),
-        },
+        Some(other) => {
+            match (other.strip_prefix("group:").filter(|id| is_id(id)), other.strip_prefix("people:")) {
+                (Some(group), _) => Audience::Group(group.into()),
+                (None, Some(people)) => Audience::People(addresses(people)?),
+                (None, None) => {
+                    let why = "must be me, friends, all, group:id or people: and bare JIDs";
+                    return Err(ApiError::parameter("audience", why));
+                }
+            }
+        }
     };
     let given = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -125,6 +133,20 @@ async fn add(
     }
     let (medium, new) = added?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(medium)))
+}
+
+/// The people of an audience, each once.
+fn addresses(text: &str) -> Result<Vec<String>, ApiError> {
+    let all: Result<BTreeSet<String>, _> = text
+        .split(' ')
+        .filter(|a| !a.is_empty())
+        .map(|a| user("audience", a).map(|u| u.to_string()))
+        .collect();
+    let all = all?;
+    if !(1..=200).contains(&all.len()) {
+        return Err(ApiError::parameter("audience", "must name 1 to 200 people"));
+    }
+    Ok(all.into_iter().collect())
 }
 
 #[derive(Debug, Deserialize)]
