@@ -14,6 +14,7 @@ use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
 use crate::mapping::{Registry, Source};
 use crate::modules::chat;
 use crate::modules::chat::history;
+use crate::modules::footprint;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
 use crate::platform::{Breaker, Client};
@@ -148,6 +149,7 @@ pub struct Core {
     pub calls: super::api::Calls,
     /// Where the cluster is in the downlink, as Openfire's property says.
     pub shared_cursor: Mutex<Option<String>>,
+    pub groups: super::group::Pictures,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -227,6 +229,7 @@ impl Core {
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
+            groups: super::group::Pictures::default(),
             feed: super::feed::Feed::default(),
             calls: super::api::Calls::default(),
             shared_cursor: Mutex::new(config.raw().get(cursor::PROPERTY).cloned()),
@@ -342,7 +345,7 @@ impl Core {
         }
         for row in self.registry.rows() {
             let mode = match row.batch.as_deref() {
-                None => config.module(row.module()).mode,
+                None | Some(footprint::BATCH) => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
@@ -364,7 +367,10 @@ impl Core {
         for (kind, types, namespace, mode, remote) in table {
             w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide).finish()
+        let nodes = footprint::NODES;
+        let w = w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide);
+        let w = w.int(nodes.len() as i32);
+        nodes.iter().fold(w, |w, node| w.str("pubsub.node").str(node)).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
@@ -670,7 +676,11 @@ impl Core {
 
 /// The shim's word for the events that are written as IQs of this namespace (docs/boundary.md).
 fn events_of(namespace: &str) -> &'static str {
-    if namespace == "jabber:iq:roster" { "roster" } else { "user" }
+    match namespace {
+        "jabber:iq:roster" => "roster",
+        "urn:cloudbridge:group:0" => "group",
+        _ => "user",
+    }
 }
 
 /// Makes a folder that only this user can read.

@@ -22,12 +22,15 @@ use crate::stanza::json;
 use super::core::{Core, lock};
 use super::cursor::Cursor;
 use super::feed::{About, What};
+use super::{footprint, group};
 
 /// How long a poll waits at the platform.
 const WAIT: Duration = Duration::from_secs(20);
 /// How long Openfire may take for one thing.
 pub const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Events in one answer.
+const LIMIT_OF_A_POLL: usize = 100;
 
 /// The downlink thread.
 pub fn run(core: &Core) {
@@ -49,6 +52,7 @@ pub fn run(core: &Core) {
                 if !carry_out_all(core, cursor, &answer) {
                     return;
                 }
+                core.groups.caught_up(answer.items.len() < LIMIT_OF_A_POLL);
                 core.listens.store(true, Ordering::Release);
                 let next = Cursor { after: Some(answer.next), done: None };
                 if *cursor != next {
@@ -59,6 +63,7 @@ pub fn run(core: &Core) {
             Err(error) if error.is(problem::CURSOR_GONE) => {
                 core.failed("downlink", "events of the platform were removed before they were fetched; lists that changed meanwhile differ until their next change".into());
                 *cursor = Cursor::default();
+                core.groups.missed_something();
             }
             Err(error) => {
                 if !core.ending.load(Ordering::Acquire) {
@@ -80,7 +85,7 @@ fn carry_out_all(core: &Core, cursor: &mut Cursor, answer: &Downlink) -> bool {
         }
         match carry_out(core, event) {
             Carried::Nothing => {}
-            Carried::Out => {
+            Carried::Out(_) => {
                 cursor.done = Some(event.id.clone());
                 cursor.write(core);
             }
@@ -102,7 +107,7 @@ fn wanted(core: &Core) -> bool {
 }
 
 fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
-    let mut path = format!("{}?limit=100&wait={}", routes::DOWNLINK, WAIT.as_millis());
+    let mut path = format!("{}?limit={LIMIT_OF_A_POLL}&wait={}", routes::DOWNLINK, WAIT.as_millis());
     if let Some(cursor) = cursor {
         path.push_str(&routes::path("&after={x}", &[cursor]));
     }
@@ -118,11 +123,12 @@ fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
 }
 
 /// What became of an event.
-enum Carried {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
     /// Nothing was to be done in Openfire.
     Nothing,
-    /// It was done, or said to be impossible; either way it is over.
-    Out,
+    /// It was done, or said to be impossible; either way it is over. The word counts.
+    Out(&'static str),
     /// The host ends, and it has not been done.
     Withdrawn,
 }
@@ -134,23 +140,32 @@ fn carry_out(core: &Core, event: &DownEvent) -> Carried {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return Carried::Nothing;
     }
+    let name = module(event);
+    if matches!(name, "footprint" | "group") {
+        let carried = match (core.config().module(name).mode, name) {
+            (ModuleMode::Decide, "group") => group::carry_out(core, event),
+            (ModuleMode::Decide, _) => footprint::downlink::carry_out(core, event),
+            _ => Carried::Nothing,
+        };
+        if let Carried::Out(outcome) = carried {
+            told(core, event, outcome);
+        }
+        return carried;
+    }
     let Some((module, verb, arguments)) = verb(core, event).unwrap_or_else(|why| {
-        core.row_counts.add(&format!("{}.downlink", module(event)), "unusable");
+        core.row_counts.add(&format!("{name}.downlink"), "unusable");
         core.failed("downlink", format!("{} of the platform's cannot be used: {why}", event.kind));
         told(core, event, "unusable");
         None
     }) else {
         return Carried::Nothing;
     };
-    let row = format!("{module}.{}", verb.replace('.', "_"));
     if core.config().module(module).mode != ModuleMode::Decide {
-        core.row_counts.add(&row, "not_deciding");
+        core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
         // A change shows in lists; what somebody sent is gone.
         if event.kind == "im.stanza" {
-            core.failed(
-                "downlink",
-                format!("a stanza of the platform's was not routed: {module} is not in decide mode"),
-            );
+            let text = format!("a stanza of the platform's was not routed: {module} is not in decide mode");
+            core.failed("downlink", text);
         }
         told(core, event, "not_deciding");
         return Carried::Nothing;
@@ -163,28 +178,38 @@ fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     if let Some(row) = follows {
         core.echoes.expect(row, &event.subject);
     }
-    let done = core.effects.apply(LIMIT, verb, &arguments);
+    let carried = apply(core, module, verb, &arguments);
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
-    let outcome = match done {
+    if let Carried::Out(outcome) = carried {
+        told(core, event, outcome);
+    }
+    carried
+}
+
+/// Has it done, and counts what became of it.
+pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Carried {
+    let outcome = match core.effects.apply(LIMIT, verb, arguments) {
         Some((Outcome::Ok, _)) => "applied",
         Some((Outcome::Gone, _)) => "gone",
         Some((outcome, detail)) => {
             core.failed("downlink", format!("{verb} failed in Openfire ({outcome:?}): {detail}"));
             "failed"
         }
-        None if core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire) => {
-            return Carried::Withdrawn;
-        }
+        None if ends(core) => return Carried::Withdrawn,
         None => {
             core.failed("downlink", format!("{verb} was not carried out within {} s", LIMIT.as_secs()));
             "late"
         }
     };
-    core.row_counts.add(&row, outcome);
-    told(core, event, outcome);
-    Carried::Out
+    core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), outcome);
+    Carried::Out(outcome)
+}
+
+/// Whether what was not done now will be done after the next start.
+pub fn ends(core: &Core) -> bool {
+    core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire)
 }
 
 /// Tells other plugins.

@@ -17,12 +17,13 @@ use crate::lanes::{Action, Held, Moves};
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
 use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
-use crate::modules::user;
+use crate::modules::{footprint, user};
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
 use super::feed::{About, What};
+use super::group;
 use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
@@ -84,6 +85,9 @@ impl Core {
                 && flags.hold()
                 && self.claim_row(row, token, &value, bytes, stopping);
         }
+        if row.batch.as_deref() == Some(footprint::BATCH) {
+            return self.offer_footprint(row, token, flags, &stanza, &value, bytes);
+        }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
@@ -106,7 +110,7 @@ impl Core {
     }
 
     /// Journals what is to be told.
-    fn observe(&self, row: &Row, bytes: &[u8]) {
+    pub fn observe(&self, row: &Row, bytes: &[u8]) {
         let mut entry = now_ms().to_be_bytes().to_vec();
         entry.extend_from_slice(&u16::try_from(row.name.len()).unwrap_or(0).to_be_bytes());
         entry.extend_from_slice(row.name.as_bytes());
@@ -169,6 +173,8 @@ impl Core {
         match row.batch.as_deref() {
             // Openfire has no history to give in its place.
             Some(history::BATCH) => Policy::Closed,
+            // As it was written it might say where somebody is to who must not know; what `open` means is done by `footprint`.
+            Some(footprint::BATCH) => Policy::Closed,
             _ => self.config().module(row.module()).on_failure,
         }
     }
@@ -221,6 +227,11 @@ impl Core {
             let mut lanes = lock(&self.row_lanes);
             for held in lanes.overdue(Instant::now(), everything) {
                 let Some(row) = &held.row else { continue };
+                // Its thread knows what to do without the platform.
+                let stays = row.batch.as_deref() == Some(footprint::BATCH) && held.deadline > Instant::now();
+                if stays && !self.stopping.load(Ordering::Acquire) {
+                    continue;
+                }
                 let policy = self.policy(row);
                 decided +=
                     usize::from(lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves));
@@ -335,6 +346,9 @@ pub fn work(core: &Core) {
 
 fn ask(core: &Core, held: Held) {
     let Some(row) = held.row.clone() else { return };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::ask(core, &held, &row);
+    }
     let Ok(stanza) = Stanza::parse(&held.bytes, &Limits::default()) else { return };
     let mut value = mapping::value(&stanza, true);
     let own = core.own(&held.key, held.sent_ms);
@@ -431,7 +445,9 @@ fn again(core: &Core, held: &Held, executed: bool) {
 /// The thread that tells what was observed: in order, each until the platform has taken it or will not have it.
 pub fn tell(core: &Core) {
     let mut pause = PAUSES.0;
+    core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        group::picture_if_due(core);
         let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
         let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
             true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {
@@ -475,6 +491,9 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
         core.failed("row", "an entry of the journal belongs to no row any more and is given up".into());
         return Ok(());
     };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::told(core, &row, &stanza, &format!("{seq:x}"), sent_ms);
+    }
     let value = mapping::value(&stanza, true);
     let own = core.own(&format!("{seq:x}"), sent_ms);
     let outcome = match core.call_row(&row, &value, &own) {
@@ -496,7 +515,8 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     Ok(())
 }
 
-fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
+/// An entry of what is to be told.
+pub fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
     let (time, rest) = entry.split_at_checked(8)?;
     let (length, rest) = rest.split_at_checked(2)?;
     let (name, bytes) = rest.split_at_checked(usize::from(u16::from_be_bytes(length.try_into().ok()?)))?;

@@ -68,6 +68,7 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.state.mode", "decide".into()),
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
+            ("plugin.cloudbridge.group.mode", "decide".into()),
             ("plugin.cloudbridge.platform.url", platform.base()),
             ("plugin.cloudbridge.platform.token.password", platform.token.clone()),
             // Logins are decided only where passwords cannot pass in clear.
