@@ -85,8 +85,7 @@ fn carry_out_all(core: &Core, cursor: &mut Cursor, answer: &Downlink) -> bool {
         }
         match carry_out(core, event) {
             Carried::Nothing => {}
-            Carried::Out(outcome) => {
-                told(core, event, outcome);
+            Carried::Out(_) => {
                 cursor.done = Some(event.id.clone());
                 cursor.write(core);
             }
@@ -124,10 +123,11 @@ fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
 }
 
 /// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carried {
     /// Nothing was to be done in Openfire.
     Nothing,
-    /// It was done, or said to be impossible (`applied`, `gone`, `failed`, `late`); either way it is over.
+    /// It was done, or said to be impossible; either way it is over. The word counts.
     Out(&'static str),
     /// The host ends, and it has not been done.
     Withdrawn,
@@ -140,28 +140,20 @@ fn carry_out(core: &Core, event: &DownEvent) -> Carried {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return Carried::Nothing;
     }
-    let own = match module(event) {
-        "footprint" => footprint::downlink::carry_out as fn(&Core, &DownEvent) -> Carried,
-        "group" => group::carry_out,
-        _ => return by_verb(core, event),
-    };
-    match core.config().module(module(event)).mode {
-        ModuleMode::Decide => own(core, event),
-        _ => declined(core, event, &format!("{}.downlink", module(event))),
+    let name = module(event);
+    if matches!(name, "footprint" | "group") {
+        let carried = match (core.config().module(name).mode, name) {
+            (ModuleMode::Decide, "group") => group::carry_out(core, event),
+            (ModuleMode::Decide, _) => footprint::downlink::carry_out(core, event),
+            _ => Carried::Nothing,
+        };
+        if let Carried::Out(outcome) = carried {
+            told(core, event, outcome);
+        }
+        return carried;
     }
-}
-
-/// The event's module is not in decide mode.
-fn declined(core: &Core, event: &DownEvent, row: &str) -> Carried {
-    core.row_counts.add(row, "not_deciding");
-    told(core, event, "not_deciding");
-    Carried::Nothing
-}
-
-/// Carries out an event that is one verb.
-fn by_verb(core: &Core, event: &DownEvent) -> Carried {
     let Some((module, verb, arguments)) = verb(core, event).unwrap_or_else(|why| {
-        core.row_counts.add(&format!("{}.downlink", module(event)), "unusable");
+        core.row_counts.add(&format!("{name}.downlink"), "unusable");
         core.failed("downlink", format!("{} of the platform's cannot be used: {why}", event.kind));
         told(core, event, "unusable");
         None
@@ -169,14 +161,14 @@ fn by_verb(core: &Core, event: &DownEvent) -> Carried {
         return Carried::Nothing;
     };
     if core.config().module(module).mode != ModuleMode::Decide {
+        core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
         // A change shows in lists; what somebody sent is gone.
         if event.kind == "im.stanza" {
-            core.failed(
-                "downlink",
-                format!("a stanza of the platform's was not routed: {module} is not in decide mode"),
-            );
+            let text = format!("a stanza of the platform's was not routed: {module} is not in decide mode");
+            core.failed("downlink", text);
         }
-        return declined(core, event, &format!("{module}.{}", verb.replace('.', "_")));
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
     }
     let follows = match verb {
         "user.create" => Some("user.made"),
@@ -190,12 +182,14 @@ fn by_verb(core: &Core, event: &DownEvent) -> Carried {
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
+    if let Carried::Out(outcome) = carried {
+        told(core, event, outcome);
+    }
     carried
 }
 
-/// Has it done in Openfire, and counts what became of it.
+/// Has it done, and counts what became of it.
 pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Carried {
-    let row = format!("{module}.{}", verb.replace('.', "_"));
     let outcome = match core.effects.apply(LIMIT, verb, arguments) {
         Some((Outcome::Ok, _)) => "applied",
         Some((Outcome::Gone, _)) => "gone",
@@ -203,16 +197,19 @@ pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Car
             core.failed("downlink", format!("{verb} failed in Openfire ({outcome:?}): {detail}"));
             "failed"
         }
-        None if core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire) => {
-            return Carried::Withdrawn;
-        }
+        None if ends(core) => return Carried::Withdrawn,
         None => {
             core.failed("downlink", format!("{verb} was not carried out within {} s", LIMIT.as_secs()));
             "late"
         }
     };
-    core.row_counts.add(&row, outcome);
+    core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), outcome);
     Carried::Out(outcome)
+}
+
+/// Whether what was not done now will be done after the next start.
+pub fn ends(core: &Core) -> bool {
+    core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire)
 }
 
 /// Tells other plugins.

@@ -23,7 +23,7 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::Element;
 
 use super::core::{Core, lock, now_ms};
-use super::downlink::{Carried, apply};
+use super::downlink::{Carried, apply, ends};
 use super::import::{End, read_from_openfire};
 
 /// Groups in one list from Openfire.
@@ -86,16 +86,16 @@ pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     let id = event.subject.clone();
     match event.kind.as_str() {
         "im.group.removed" => apply(core, "group", "group.remove", &[id]),
-        "im.group.member" => match serde_json::from_str(event.data.get()) {
-            Ok(Membership { user, role: Some(role) }) => {
-                apply(core, "group", "group.member", &[id, user, word(role).into()])
+        "im.group.member" => {
+            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else {
+                core.failed("downlink", format!("{} of the platform's cannot be used", event.kind));
+                return Carried::Out("unusable");
+            };
+            match role {
+                Some(role) => apply(core, "group", "group.member", &[id, user, word(role).into()]),
+                None => apply(core, "group", "group.unmember", &[id, user]),
             }
-            Ok(Membership { user, role: None }) => apply(core, "group", "group.unmember", &[id, user]),
-            Err(error) => {
-                core.failed("downlink", format!("a membership of the platform's cannot be read: {error}"));
-                Carried::Out("failed")
-            }
-        },
+        }
         // What it is by now: it may be gone again.
         "im.group.changed" => match patiently(core, || whole(core, &id)) {
             Some(Some(group)) if group.room.is_none() => put(core, &group),
@@ -103,7 +103,7 @@ pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
                 core.row_counts.add("group.group_put", "gone");
                 Carried::Out("gone")
             }
-            None if core.ending.load(Ordering::Acquire) => Carried::Withdrawn,
+            None if ends(core) => Carried::Withdrawn,
             None => Carried::Out("failed"),
         },
         _ => Carried::Nothing,

@@ -1,6 +1,9 @@
 package org.cloudbridge.suite;
 
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What somebody says to the platform, by one HTTP request each, arrives as XMPP: once, in order, whoever restarts meanwhile. */
 final class Downlink {
@@ -49,6 +52,19 @@ final class Downlink {
         remote.platform.delete("/v1/sessions/" + Platform.encode(server.jid("romeo")) + "/orchard");
         Await.until("romeo is logged out", () -> !romeo.connected());
         Check.equal("[]", server.status().get("failures").text(), "failures");
+    }
+
+    @Scenario("the line for a user in README.md does what it says: its body, sent to the platform, arrives at romeo")
+    static void readme(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote, "juliet", "romeo").up();
+        listens(server);
+        Client romeo = stage.online(server, "romeo", "orchard");
+        String text = Files.readString(stage.world.root.resolve("README.md"));
+        Matcher line = Pattern.compile("-d '(\\{\"to\": \"romeo@localhost\".*\\})'").matcher(text);
+        Check.that(line.find(), "README.md has a line for a user");
+        post(remote, line.group(1).replace("@localhost", "@" + server.domain()));
+        romeo.inbox.awaitBody(Json.parse(line.group(1)).get("stanza", "body").text());
     }
 
     @Scenario("a stanza that cannot be read is said on the page, and the next one goes on")
