@@ -40,6 +40,7 @@ const BESIDE: &[Beside] = &[
         "every group there is, at a start",
         &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
     ),
+    ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
 ];
 
 #[derive(Debug, Deserialize)]

@@ -23,7 +23,7 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::Element;
 
 use super::core::{Core, lock, now_ms};
-use super::downlink::apply;
+use super::downlink::{Carried, apply, ends};
 use super::import::{End, read_from_openfire};
 
 /// Groups in one list from Openfire.
@@ -83,20 +83,20 @@ fn key(core: &Core) -> (ModuleMode, Option<String>) {
 }
 
 /// Carries out what the platform says about a group.
-pub fn carry_out(core: &Core, event: &DownEvent) {
+pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     #[derive(Deserialize)]
     struct Membership {
         user: String,
         role: Option<Role>,
     }
-    if core.config().module("group").mode != ModuleMode::Decide {
-        return;
-    }
     let id = event.subject.clone();
     match event.kind.as_str() {
         "im.group.removed" => apply(core, "group", "group.remove", &[id]),
         "im.group.member" => {
-            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else { return };
+            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else {
+                core.failed("downlink", format!("{} of the platform's cannot be used", event.kind));
+                return Carried::Out("unusable");
+            };
             match role {
                 Some(role) => apply(core, "group", "group.member", &[id, user, word(role).into()]),
                 None => apply(core, "group", "group.unmember", &[id, user]),
@@ -105,21 +105,25 @@ pub fn carry_out(core: &Core, event: &DownEvent) {
         // What it is by now: it may be gone again.
         "im.group.changed" => match patiently(core, || whole(core, &id)) {
             Some(Some(group)) if group.room.is_none() => put(core, &group),
-            Some(_) => core.row_counts.add("group.group_put", "gone"),
-            None => {}
+            Some(_) => {
+                core.row_counts.add("group.group_put", "gone");
+                Carried::Out("gone")
+            }
+            None if ends(core) => Carried::Withdrawn,
+            None => Carried::Out("failed"),
         },
-        _ => {}
+        _ => Carried::Nothing,
     }
 }
 
 /// A group as the verb takes it; its members count only if Openfire has to make it.
-fn put(core: &Core, group: &Group) {
+fn put(core: &Core, group: &Group) -> Carried {
     let mut arguments =
         vec![group.id.clone(), group.name.clone(), group.description.clone().unwrap_or_default()];
     for member in &group.members {
         arguments.extend([member.user.clone(), word(member.role).to_owned()]);
     }
-    apply(core, "group", "group.put", &arguments);
+    apply(core, "group", "group.put", &arguments)
 }
 
 /// Openfire's groups have administrators and members.

@@ -86,6 +86,7 @@ final class Bridge {
         final String domain = server.getServerInfo().getXMPPDomain();
         Map<String, String> settings = Settings.all();
         settings.put(Settings.CLUSTERED, String.valueOf(ClusterManager.isClusteringStarted()));
+        settings.put(Settings.SENIOR, String.valueOf(isSenior()));
         settings.putAll(LoginSafety.now());
 
         String moved = settings.get(Settings.DATA_DIR);
@@ -120,7 +121,7 @@ final class Bridge {
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
             states::filter, events::filter, groupEvents::filter, table -> login.wanted(table.login), components::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups),
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups, writers),
             LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
@@ -149,7 +150,7 @@ final class Bridge {
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
-        final ClusterWatch cluster = new ClusterWatch(started);
+        final ClusterWatch cluster = new ClusterWatch(started, Bridge::isSenior);
         ClusterManager.addListener(cluster);
         undo("the cluster listener", () -> ClusterManager.removeListener(cluster));
         final LoginSafety safety = new LoginSafety(started);
@@ -195,6 +196,11 @@ final class Bridge {
         steps.push(new Step(what, undo));
     }
 
+    /** Without a cluster there is nobody else. */
+    private static boolean isSenior() {
+        return !ClusterManager.isClusteringStarted() || ClusterManager.isSeniorClusterMember();
+    }
+
     private static int drainMillis() {
         try {
             String value = Settings.get(Settings.STOP_DRAIN_MILLIS);
@@ -218,11 +224,13 @@ final class Bridge {
     }
 
     private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states,
-                                     GroupVerbs groups) {
+                                     GroupVerbs groups, StanzaWriter.Pool writers) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
-            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), groups);
+            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), groups,
+            new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers),
+            new RememberVerb((key, value) -> Settings.write(Settings.PREFIX + key, true, value, false)));
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {
