@@ -1,6 +1,7 @@
 //! Rooms in SQLite. What a member missed is kept as ranges of the timeline that open when the member leaves and close when it comes, so a message
 //! costs the same however many are absent; counters in the room's row say how many.
 
+mod group;
 mod presence;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub use self::group::{became_a_group, dissolved, room_follows};
 use self::presence::{affiliate, is_member, is_present, occupy};
 pub use self::presence::{forget_user, node_gone, session_gone};
 use super::Sqlite;
@@ -61,11 +63,8 @@ impl Rooms for Sqlite {
         let room = room.clone();
         self.write(move |tx| {
             let Some(row) = find(tx, &room)? else { return Ok(()) };
-            for table in ["room_members", "occupants", "room_missed", "room_receipts", "room_messages"] {
-                tx.conn.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?1"))?.execute([row.id])?;
-            }
-            tx.conn.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([row.id])?;
-            Ok(())
+            delete(tx, row.id)?;
+            super::group::room_gone(tx, &room)
         })
         .await
     }
@@ -227,6 +226,15 @@ impl Rooms for Sqlite {
         })
         .await
     }
+}
+
+/// Everything of a room.
+fn delete(tx: Tx<'_>, room: i64) -> Result<()> {
+    for table in ["room_members", "occupants", "room_missed", "room_receipts", "room_messages"] {
+        tx.conn.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?1"))?.execute([room])?;
+    }
+    tx.conn.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([room])?;
+    Ok(())
 }
 
 /// Creates a room or replaces its members.
