@@ -114,13 +114,13 @@ fn what_the_platform_says_is_done_as_it_is_by_then_and_only_in_decide_mode() {
 #[test]
 fn the_first_picture_unites_both_lists_and_the_next_one_is_openfires_word() {
     let platform = Platform::start(false);
+    let server = server(&platform, "off");
     for (id, owner) in [("both", "juliet"), ("theirs", "juliet")] {
         let user = json!({"user": format!("{owner}@example.org")});
         platform.by_integrator("POST", "/v1/users", Some(user));
         let made = json!({"id": id, "name": id, "members": [{"user": format!("{owner}@example.org"), "role": "owner"}]});
         assert_eq!(platform.by_integrator("POST", "/v1/groups", Some(made)).0, 201);
     }
-    let server = server(&platform, "off");
     let list = "<groups xmlns='urn:cloudbridge:group:0'><group key='both' id='both' name='Both' description=''><member jid='romeo@example.org' role='admin'/></group>\
         <group key='ours' id='ours' name='ours' description='d'/></groups>";
     server.lists("read.groups ", list);
