@@ -133,10 +133,11 @@ fn the_first_picture_unites_both_lists_and_the_next_one_is_openfires_word() {
     );
     assert_eq!(group(&platform, "both")["name"], "Both");
     assert_eq!(group(&platform, "ours")["description"], "d");
-    assert_eq!(
-        changes(&server, 2),
-        ["group.member both juliet@example.org admin", "group.put theirs theirs  juliet@example.org admin"]
-    );
+    // What the platform announced itself may have come as well: it is the same.
+    let done: std::collections::BTreeSet<_> = changes(&server, 2).into_iter().collect();
+    let expected =
+        ["group.member both juliet@example.org admin", "group.put theirs theirs  juliet@example.org admin"];
+    assert_eq!(done, expected.map(str::to_owned).into());
     // The same picture again: whom Openfire does not have is no member, unless there is no account for it here yet.
     server.set("group.mode", "mirror");
     told(&server);
