@@ -66,6 +66,16 @@ impl Platform {
         Platform { folder, port, child }
     }
 
+    /// It hears and says nothing more until it rises.
+    pub fn die(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub fn rise(&self) {
+        self.signal("-CONT");
+    }
+
     /// Base URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -10,6 +10,8 @@ use cloudbridge::ffi::frame::{Flags, Reader, Writer, effect, notice};
 use cloudbridge::host::{Host, Start};
 use cloudbridge::stanza::{Limits, Stanza};
 
+use crate::pep::Pep;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn message(from: &str, to: &str, id: &str, body: &str) -> String {
@@ -49,6 +51,12 @@ struct World {
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+    /// What `pep.ask` asks.
+    pep: Pep,
+    /// What `route` routed.
+    routed: Vec<String>,
+    /// Ids and conditions of what was refused.
+    refusals: HashMap<String, String>,
 }
 
 /// The state of an available session.
@@ -179,6 +187,29 @@ impl Server {
             world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
         }
         world.applied.clone()
+    }
+
+    /// Looks at, or changes, what is in PEP.
+    pub fn pep<T>(&self, f: impl FnOnce(&mut Pep) -> T) -> T {
+        f(&mut self.shared.world.lock().expect("world").pep)
+    }
+
+    /// What was routed for users, as XML.
+    pub fn routed(&self) -> Vec<String> {
+        self.shared.world.lock().expect("world").routed.clone()
+    }
+
+    /// The answer or error that a stanza got, by its id, as soon as there is one.
+    pub fn answer(&self, wanted: &str) -> String {
+        assert_eq!(self.outcome(wanted), "answered", "what became of {wanted}");
+        let answers = self.inbox("answers");
+        answers.into_iter().find(|xml| id(xml) == wanted).expect("an answer")
+    }
+
+    /// The condition that a stanza was refused with.
+    pub fn refusal(&self, wanted: &str) -> String {
+        assert_eq!(self.outcome(wanted), "refused", "what became of {wanted}");
+        self.shared.world.lock().expect("world").refusals[wanted].clone()
     }
 
     /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
@@ -452,6 +483,10 @@ impl World {
                 let (token, xml) = held(self, r);
                 let Some(xml) = xml else { return 5 };
                 self.held.remove(&token);
+                if op == effect::REFUSE {
+                    let (_kind, condition) = (r.str().expect("type"), r.str().expect("condition"));
+                    self.refusals.insert(id(&xml), condition.to_owned());
+                }
                 self.outcomes.push((id(&xml), if op == effect::STORED { "stored" } else { "refused" }));
                 0
             }
@@ -479,6 +514,13 @@ impl World {
             effect::APPLY => {
                 let verb = r.str().expect("verb").to_owned();
                 let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
+                if verb == "pep.ask" {
+                    *detail = self.pep.answer(&arguments[0], &arguments[1], &arguments[2]);
+                    return 0;
+                }
+                if verb == "route" {
+                    self.routed.push(arguments[0].clone());
+                }
                 // The list of users has one page.
                 let more = verb == "read.users" && !arguments[0].is_empty();
                 let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
