@@ -141,6 +141,7 @@ pub struct Core {
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
+    pub groups: super::group::Pictures,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -220,6 +221,7 @@ impl Core {
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
+            groups: super::group::Pictures::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),
@@ -638,7 +640,11 @@ impl Core {
 
 /// The shim's word for the events that are written as IQs of this namespace (docs/boundary.md).
 fn events_of(namespace: &str) -> &'static str {
-    if namespace == "jabber:iq:roster" { "roster" } else { "user" }
+    match namespace {
+        "jabber:iq:roster" => "roster",
+        "urn:cloudbridge:group:0" => "group",
+        _ => "user",
+    }
 }
 
 /// Makes a folder that only this user can read.

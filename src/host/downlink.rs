@@ -22,12 +22,15 @@ use crate::stanza::json;
 
 use super::core::{Core, lock};
 use super::files::write_whole;
+use super::group;
 
 /// How long a poll waits at the platform.
 const WAIT: Duration = Duration::from_secs(20);
 /// How long Openfire may take for one thing.
 const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Events in one answer.
+const LIMIT_OF_A_POLL: usize = 100;
 
 /// The downlink thread.
 pub fn run(core: &Core) {
@@ -45,6 +48,7 @@ pub fn run(core: &Core) {
                     }
                     carry_out(core, event);
                 }
+                core.groups.caught_up(answer.items.len() < LIMIT_OF_A_POLL);
                 core.listens.store(true, Ordering::Release);
                 if cursor.as_ref() != Some(&answer.next) {
                     write_cursor(core, &answer.next);
@@ -54,6 +58,7 @@ pub fn run(core: &Core) {
             Err(error) if error.is(problem::CURSOR_GONE) => {
                 core.failed("downlink", "events of the platform were removed before they were fetched; lists that changed meanwhile differ until their next change".into());
                 cursor = None;
+                core.groups.missed_something();
             }
             Err(error) => {
                 if !core.ending.load(Ordering::Acquire) {
@@ -73,7 +78,7 @@ fn wanted(core: &Core) -> bool {
 }
 
 fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
-    let mut path = format!("{}?limit=100&wait={}", routes::DOWNLINK, WAIT.as_millis());
+    let mut path = format!("{}?limit={LIMIT_OF_A_POLL}&wait={}", routes::DOWNLINK, WAIT.as_millis());
     if let Some(cursor) = cursor {
         path.push_str(&routes::path("&after={x}", &[cursor]));
     }
@@ -101,6 +106,9 @@ fn carry_out(core: &Core, event: &DownEvent) {
         }
         return;
     }
+    if module(event) == "group" {
+        return group::carry_out(core, event);
+    }
     let Some((module, verb, arguments)) = verb(core, event) else { return };
     if core.config().module(module).mode != ModuleMode::Decide {
         return;
@@ -113,12 +121,16 @@ fn carry_out(core: &Core, event: &DownEvent) {
     if let Some(row) = follows {
         core.echoes.expect(row, &event.subject);
     }
-    let done = core.effects.apply(LIMIT, verb, &arguments);
+    apply(core, module, verb, &arguments);
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
+}
+
+/// Has it done, and counts what became of it.
+pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) {
     let row = format!("{module}.{}", verb.replace('.', "_"));
-    match done {
+    match core.effects.apply(LIMIT, verb, arguments) {
         Some((Outcome::Ok, _)) => core.row_counts.add(&row, "applied"),
         Some((Outcome::Gone, _)) => core.row_counts.add(&row, "gone"),
         Some((outcome, detail)) => {

@@ -8,6 +8,7 @@ mod downlink;
 mod echoes;
 mod effects;
 mod files;
+mod group;
 mod footprint;
 mod handover;
 mod history;

@@ -22,6 +22,7 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
+use super::group;
 use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
@@ -415,6 +416,7 @@ pub fn tell(core: &Core) {
     let mut pause = PAUSES.0;
     core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        group::picture_if_due(core);
         let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
         let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
             true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {

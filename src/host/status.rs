@@ -53,6 +53,7 @@ pub fn status(core: &Core) -> Value {
             "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "held": presences, "rows": core.row_counts.of("state") },
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
+            "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status() },
         },
         "platform": {
             "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },

@@ -59,6 +59,7 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.state.mode", "decide".into()),
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
+            ("plugin.cloudbridge.group.mode", "decide".into()),
             // Logins are decided only where passwords cannot pass in clear.
             ("xmpp.client.tls.policy", "required".into()),
         ],
