@@ -54,6 +54,7 @@ pub fn status(core: &Core) -> Value {
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
             "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status() },
+            "footprint": { "mode": config.module("footprint").mode.as_str(), "rows": core.row_counts.of("footprint") },
         },
         "platform": {
             "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
