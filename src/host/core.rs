@@ -1,6 +1,6 @@
 //! What all threads of one host share, and how a stanza's fate is carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -142,6 +142,8 @@ pub struct Core {
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
     pub groups: super::group::Pictures,
+    /// Users whose PEP service has had an order in this run.
+    pub pep_services: Mutex<HashSet<String>>,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -222,6 +224,7 @@ impl Core {
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
             groups: super::group::Pictures::default(),
+            pep_services: Mutex::default(),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),

@@ -414,8 +414,9 @@ fn again(core: &Core, held: &Held, executed: bool) {
 /// The thread that tells what was observed: in order, each until the platform has taken it or will not have it.
 pub fn tell(core: &Core) {
     let mut pause = PAUSES.0;
-    core.recover_footprints();
+    let mut interrupted = core.interrupted_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        core.recover_footprints(&mut interrupted);
         group::picture_if_due(core);
         let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
         let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {

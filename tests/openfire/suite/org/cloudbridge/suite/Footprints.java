@@ -2,6 +2,8 @@ package org.cloudbridge.suite;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jivesoftware.smack.XMPPConnectionRegistry;
+import org.jivesoftware.smackx.disco.ServiceDiscoveryManager;
 
 /** Places that people publish by PEP, in decide mode: what friends get, what the platform has, and that both go together. */
 final class Footprints {
@@ -15,10 +17,25 @@ final class Footprints {
     private static final String EXACT = "45.44196";
     private static final String PLACE = "<geoloc xmlns='" + GEOLOC + "'><lat>" + EXACT + "</lat><lon>10.99875</lon><street>Via Cappello</street></geoloc>";
 
+    private static boolean listening;
+
     private Footprints() {
     }
 
+    /** Clients that want events of these nodes say so by their capabilities (XEP-0163 4.3). */
+    private static synchronized void listening() {
+        if (!listening) {
+            XMPPConnectionRegistry.addConnectionCreationListener(connection -> {
+                ServiceDiscoveryManager discovery = ServiceDiscoveryManager.getInstanceFor(connection);
+                discovery.addFeature(MICROBLOG + "+notify");
+                discovery.addFeature(GEOLOC + "+notify");
+            });
+            listening = true;
+        }
+    }
+
     private static Server deciding(Stage stage, Stage.Remote remote) throws Exception {
+        listening();
         return Friends.deciding(stage, remote, "juliet", "romeo", "nurse").set("footprint.mode", "decide")
                 .set("footprint.timeoutMillis", 20_000);
     }
