@@ -105,7 +105,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 4] = ["chat", "state", "user", "friend"];
+pub const MODULES: [&str; 5] = ["chat", "state", "user", "friend", "room"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,6 +231,16 @@ pub const SETTINGS: &[Setting] = &[
         "Friend: search service",
         "Subdomain of the service by which clients find people of this server (decide mode only). Another than that of the search plugin.",
     ),
+    setting(
+        "room.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Room",
+        "Rooms. mirror: what is said, joins, leaves, members are told. decide: what is said is held until the platform has it on the room's timeline; members who were away get what they missed when they join; rooms made or removed at the platform appear here.",
+    ),
+    setting("room.timeoutMillis", LIMIT, "3000", "Modules", "Room: time limit (ms)", LIMIT_HELP),
+    setting("room.onFailure", FAILURE, "open", "Modules", "Room: slow or dead platform", FAILURE_HELP),
     setting(
         "platform.url",
         Type::Url,
@@ -451,7 +461,7 @@ impl Config {
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
         if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
-            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode"] {
+            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode", "room.mode"] {
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
                     let reason =
@@ -545,7 +555,9 @@ impl Config {
     /// Whether sessions are told to the platform.
     #[must_use]
     pub fn tells_sessions(&self) -> bool {
-        self.chat == ModuleMode::Decide || self.state >= ModuleMode::Mirror
+        self.chat == ModuleMode::Decide
+            || self.state >= ModuleMode::Mirror
+            || self.module("room").mode == ModuleMode::Decide
     }
 
     /// What the connection to the platform depends on: if it changes, the connection is made anew.

@@ -102,6 +102,7 @@ fn own() -> Own {
         sent: "2026-01-02T03:04:05.006Z".into(),
         epoch: "e1".into(),
         seq: 7,
+        nick: "Ro".into(),
     }
 }
 

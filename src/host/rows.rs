@@ -62,6 +62,7 @@ impl Core {
         let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else { return false };
         let source = match stanza.to() {
             _ if flags.event() => Source::Event,
+            _ if flags.room() => Source::Room,
             Some(to) if to == format!("{}.{}", self.config().subdomain, self.start.domain) => {
                 Source::Component
             }
@@ -86,6 +87,9 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
+                if row.name == "room.destroyed" {
+                    self.room_is_gone(stanza.from().unwrap_or_default());
+                }
                 match self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
                     true => self.row_counts.add(&row.name, "echo"),
                     false => self.observe(row, bytes),
@@ -93,7 +97,7 @@ impl Core {
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
-                if !row.secret && source == Source::Client {
+                if !row.secret && matches!(source, Source::Client | Source::Room) {
                     self.mirror(Reason::Mirror, bytes);
                 }
                 false
@@ -228,11 +232,12 @@ impl Core {
             sent: timestamp(sent_ms),
             epoch: self.epoch.to_string(),
             seq: 0,
+            nick: String::new(),
         }
     }
 
     /// Sends a row's request. `event` is what it is known by, to the platform and to us when it comes back.
-    fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+    pub fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
         let made = row.made(stanza, own).map_err(CallError::Unusable)?;
         let Some(made) = made else { return Ok(None) };
         let method = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|m| *m == made.method);
@@ -256,7 +261,7 @@ impl Core {
 }
 
 /// Why there is no answer.
-enum CallError {
+pub enum CallError {
     /// The row cannot make a request of this stanza.
     Unusable(String),
     /// The platform.

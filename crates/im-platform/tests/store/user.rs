@@ -235,7 +235,7 @@ suite! {
         let once = Once { key: "group-once".into(), fingerprint: [1; 32] };
         w.store.create_group(group, Cause { once: Some(once), ..by() }).await.expect("created");
         let room = user("hall@rooms.example.org");
-        w.store.put_room(&room, vec![(juliet.clone(), Affiliation::Owner), (romeo.clone(), Affiliation::Member)]).await.expect("a room");
+        w.store.put_room(&room, vec![(juliet.clone(), Affiliation::Owner), (romeo.clone(), Affiliation::Member)], Cause::by("test")).await.expect("a room");
         let said = |key: &str, from: &str| spoken(key, from);
         w.store.speak(NODE, EPOCH, &room, vec![said("r1", JULIET), said("r2", ROMEO)]).await.expect("spoken");
         w.store.receipts(&room, vec![("r2".into(), juliet.clone(), ReceiptKind::Read)]).await.expect("read");

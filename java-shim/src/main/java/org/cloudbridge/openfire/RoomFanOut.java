@@ -31,6 +31,7 @@ final class RoomFanOut implements PacketInterceptor {
         /** What the bridge releases; another's goes to everybody. */
         private final boolean ours;
         private boolean accepted;
+        private String nickname = "";
         private final List<JID> reached = new ArrayList<>();
 
         private Speech(JID room, boolean ours) {
@@ -40,6 +41,11 @@ final class RoomFanOut implements PacketInterceptor {
 
         boolean isAccepted() {
             return accepted;
+        }
+
+        /** Under which name the room has accepted it. */
+        String nickname() {
+            return nickname;
         }
 
         /** Full JIDs of the sessions that the room has sent it to. */
@@ -83,6 +89,7 @@ final class RoomFanOut implements PacketInterceptor {
         Speech speech = speeches.isEmpty() ? null : speeches.get(Thread.currentThread());
         if (speech != null && speech.room.equals(room)) {
             speech.accepted = true;
+            speech.nickname = nickname;
         }
     }
 

@@ -80,14 +80,17 @@ final class RoomSpeech {
         if (speech == null || !speech.isAccepted()) {
             return;
         }
-        Element reached = said.addElement("reached", OWN);
+        Element reached = said.addElement("reached", OWN).addAttribute("nick", speech.nickname());
         for (JID one : speech.reached()) {
             reached.addElement("to").addAttribute("jid", one.toString());
         }
         offers.show(said, Frame.FLAG_EVENT | Frame.FLAG_ROOM);
     }
 
-    /** Lets a message go into its room. What comes of it stands in the detail: `refused`, or `accepted` and whom it reached, by lines. */
+    /**
+     * Lets a message go into its room. What comes of it stands in the detail: `refused`, or `accepted` and whom it reached, by lines;
+     * `handed` instead when it was handed to the occupants because its sender is not in there any more.
+     */
     Delivery.Result speak(Message message, String nickname) {
         JID room = message.getTo().asBareJID();
         JID from = message.getFrom();
@@ -107,7 +110,7 @@ final class RoomSpeech {
         if (!speech.isAccepted() && !instead) {
             return new Delivery.Result(Frame.OUTCOME_OK, "refused");
         }
-        StringBuilder detail = new StringBuilder("accepted");
+        StringBuilder detail = new StringBuilder(instead ? "handed" : "accepted");
         for (JID one : speech.reached()) {
             detail.append('\n').append(one);
         }

@@ -106,7 +106,7 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
     void filter(FilterTable table) {
         FilterTable.Row row = table.wanted("event", "room", "*");
         wanted = row != null;
-        notices = row != null && row.mode == Frame.MODE_DECIDE;
+        notices = row != null && row.mode >= Frame.MODE_MIRROR;
         if (!wanted) {
             told.clear();
         }

@@ -187,7 +187,7 @@ public class RoomSpeechTest {
             return held.keeper(1).release(held.get(1));
         }).detail;
         assertEquals("hall@rooms.x.example/al", bob.got.get(0).getFrom().toString());
-        assertTrue(detail, detail.startsWith("accepted"));
+        assertTrue(detail, detail.startsWith("handed"));
         assertEquals(Collections.emptyList(), router.routed);
     }
 
@@ -242,7 +242,7 @@ public class RoomSpeechTest {
         gate.interceptPacket(message, alice.session(), true, true);
         String told = host.offered.get(1);
         assertTrue(told, told.startsWith("0 48 <message") && told.contains("from=\"alice@x.example/phone\"") && told.contains("to=\"hall@rooms.x.example\""));
-        assertTrue(told, told.contains("<reached xmlns=\"urn:cloudbridge:room:0\"><to jid=\"alice@x.example/phone\"/><to jid=\"bob@x.example/desk\"/></reached>"));
+        assertTrue(told, told.contains("<reached xmlns=\"urn:cloudbridge:room:0\" nick=\"al\"><to jid=\"alice@x.example/phone\"/><to jid=\"bob@x.example/desk\"/></reached>"));
         Message other = said("to='hall@rooms.x.example'", "<body>hi</body>");
         assertFalse(taken(other));
         gate.interceptPacket(other, alice.session(), true, true);
