@@ -147,7 +147,7 @@ crate::suite! {
         assert!(!store.list_nodes(2, None).await.expect("nodes").items[0].alive);
         // Six friends and three groups were announced; the latest comes first.
         let downlink = all!(before => store.list_downlink(false, 2, before));
-        assert!(downlink.len() == 9 && downlink.iter().all(|d| d.data.is_none() && d.bytes > 0));
+        assert!(downlink.len() == 10 && downlink.iter().all(|d| d.data.is_none() && d.bytes > 0));
         assert!(downlink.windows(2).all(|pair| pair[0].seq > pair[1].seq));
         for name in ["one", "two", "three"] {
             store.note_read("ada", "read text", name).await.expect("noted");

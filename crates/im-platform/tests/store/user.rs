@@ -265,7 +265,7 @@ suite! {
         let about: Vec<_> = said.items.iter().filter(|e| e.subject == JULIET).map(|e| e.kind.as_str()).collect();
         assert_eq!(about, ["im.user.removed"]);
         let others: Vec<_> = said.items.iter().filter(|e| e.subject != JULIET).map(|e| e.kind.as_str()).collect();
-        assert_eq!(others, ["im.group.changed"], "what others' announcements said about her is gone");
+        assert_eq!(others, ["im.group.changed", "im.room.changed"], "what others' announcements said about her is gone");
         assert!(said.items.iter().all(|e| !e.data.get().contains(JULIET)) && said.items[0].data.get().contains(ROMEO));
         w.holds_nothing_of("juliet", &["im.user.removed"]);
         w.store.create_user(new(JULIET, None), by()).await.expect("the address is free");
