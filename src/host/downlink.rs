@@ -149,7 +149,12 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
                     core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"));
                 })
                 .ok()?;
-            stanza.set_attr("to", Some(&text("to")));
+            let to = text("to");
+            stanza.set_attr("to", Some(&to));
+            if stanza.type_() == Some("groupchat") {
+                let nick = stanza.from().and_then(|from| from.rsplit(['/', '@']).next().map(str::to_owned));
+                return Some(("room", "room.say", vec![to, nick.unwrap_or_default(), stanza.to_xml_string()]));
+            }
             ("chat", "route", vec![stanza.to_xml_string()])
         }
         "im.session.close" => {
@@ -172,6 +177,18 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
                 vec![local()?, text("friend"), entry.name.unwrap_or_default(), subscription, ask.to_owned()];
             arguments.extend(entry.groups);
             ("friend", "roster.put", arguments)
+        }
+        "im.room.changed" => {
+            let members = data.get("members")?.as_array()?;
+            let pair = |m: &Value| Some(format!("{} {}", m["affiliation"].as_str()?, m["user"].as_str()?));
+            let mut arguments = vec![event.subject.clone()];
+            arguments.extend(members.iter().filter_map(pair));
+            ("room", "room.make", arguments)
+        }
+        "im.room.removed" => ("room", "room.destroy", vec![event.subject.clone()]),
+        "im.room.member" => {
+            let affiliation = data.get("affiliation").and_then(Value::as_str).unwrap_or("none");
+            ("room", "room.member", vec![event.subject.clone(), text("user"), affiliation.to_owned()])
         }
         "im.state.changed" => {
             let state: UserState = serde_json::from_value(data).ok()?;

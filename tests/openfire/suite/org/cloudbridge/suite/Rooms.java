@@ -344,6 +344,35 @@ final class Rooms {
         Check.that(!remote.proxy.saw("canary-of-the-room"), "the room's password was not sent to the platform");
     }
 
+    @Scenario("a room made, given members and removed at the platform is so here; one request makes it speak")
+    static void madeThere(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = patient(stage, remote, "juliet", "romeo").up();
+        Await.until("the platform is heard", () -> server.status().get("listens").isTrue());
+        String room = hall(server);
+        String path = "/v1/rooms/" + Platform.encode(room);
+        String juliets = "{\"user\":\"" + server.jid("juliet") + "\",\"affiliation\":\"owner\"}";
+        remote.platform.ask("PUT", path, "{\"members\":[" + juliets + "]}");
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Await.until("the room is here", () -> juliet.answer("get", room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+                .attribute("type").equals("result") && row(server, "room.room_make", "applied") > 0);
+        join(juliet, room, "j");
+        Check.that(juliet.inbox.matching(s -> s.name().equals("presence") && s.toString().contains("affiliation=\"owner\"")).size() > 0,
+                "Juliet is its owner");
+        remote.platform.ask("PUT", path + "/members/" + Platform.encode(server.jid("romeo")), "{\"affiliation\":\"member\"}");
+        Await.until("Romeo is a member here", () -> juliet.request("get", room, "<query xmlns='" + MUC + "#admin'><item affiliation='member'/></query>")
+                .toString().contains(server.jid("romeo")));
+        remote.platform.post("/v1/downlink", "{\"to\":\"" + room + "\",\"stanza\":{\"kind\":\"message\",\"type\":\"groupchat\",\"from\":\"weather@bots.example/Weather\",\"body\":\"rain\"}}");
+        Xml rain = juliet.inbox.awaitBody("rain");
+        Check.equal(room + "/Weather", rain.attribute("from"), "who says it");
+        Await.until("it is on the timeline", () -> remote.platform.get(path + "/missed?user=" + Platform.encode(server.jid("romeo"))).get("items").list().size() == 1);
+        awaitMembers(remote, room, 2, 1);
+        remote.platform.ask("DELETE", path, "");
+        juliet.inbox.await("the room is gone", s -> s.name().equals("presence") && s.attribute("type").equals("unavailable")
+                && s.attribute("from").equals(room + "/j"));
+        Await.until("the platform has no such room", () -> remote.platform.ask("GET", path, "").statusCode() == 404);
+    }
+
     @Scenario("a killed server hands over at most one message twice, and loses none")
     static void killed(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();

@@ -112,6 +112,8 @@ final class Bridge {
         roomWatch.tells(fanOut);
         final RoomSpeech speech = new RoomSpeech(offers, server.getPacketRouter(), sessions, rooms, roomWatch, rooms, fanOut);
         final RoomGate roomGate = new RoomGate(domain, offers, server.getPacketRouter(), sessions, rooms, roomWatch);
+        final RoomHand hand = new RoomHand(domain, server.getPacketRouter(), rooms, rooms, roomWatch, speech,
+            OpenfireServer.rooms(server));
         final RoomJoins joins = new RoomJoins(domain, rooms, roomWatch, rooms, fanOut);
         final MessageGate gate = new MessageGate(domain, offers, people(watch, sessions), speech);
         UserVerbs.Accounts accounts = OpenfirePeople.accounts();
@@ -124,10 +126,10 @@ final class Bridge {
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
             states::filter, events::filter, table -> login.wanted(table.login), components::filter, roomWatch::filter, roomGate::filter,
-            joins::filter);
+            joins::filter, hand::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states,
-            new RoomVerbs(speech, fanOut, roomWatch)), LEAST_PUMPS, MOST_PUMPS);
+            new RoomVerbs(speech, fanOut, roomWatch), hand), LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
@@ -153,6 +155,7 @@ final class Bridge {
         watch.learn();
         roomWatch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
+        undo("the address that acts on rooms", () -> hand.filter(FilterTable.NOTHING));
         undo("the components", () -> components.filter(FilterTable.NOTHING));
         undo("the login", () -> login.wanted(false));
         filters.filter(FilterTable.read(started.describe("filter")));
@@ -231,11 +234,11 @@ final class Bridge {
     }
 
     private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states,
-                                      RoomVerbs rooms) {
+                                      RoomVerbs rooms, RoomHand hand) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
-            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), rooms);
+            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), rooms, hand);
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {

@@ -87,6 +87,14 @@ final class RoomSpeech {
         offers.show(said, Frame.FLAG_EVENT | Frame.FLAG_ROOM);
     }
 
+    /** Says something in a room for somebody else than a client, and tells it like what passes. */
+    void say(Message message) throws HostException {
+        passing.put(Thread.currentThread(), message.getElement().createCopy());
+        fanOut.begin(message.getTo().asBareJID(), false);
+        router.route(message);
+        processed();
+    }
+
     /**
      * Lets a message go into its room. What comes of it stands in the detail: `refused`, or `accepted` and whom it reached, by lines;
      * `handed` instead when it was handed to the occupants because its sender is not in there any more.

@@ -85,6 +85,8 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
     private final AtomicLong seq = new AtomicLong();
     /** room -> full JID -> nickname */
     private final ConcurrentHashMap<JID, ConcurrentHashMap<JID, String>> here = new ConcurrentHashMap<>();
+    /** Rooms of which nothing is told for the moment. */
+    private final java.util.Set<JID> hushed = Collections.newSetFromMap(new ConcurrentHashMap<>());
     /** What was last told of a room's affiliations, as text. */
     private final Map<JID, String> told = Collections.synchronizedMap(new HashMap<>());
     private volatile RoomFanOut fanOut;
@@ -110,6 +112,17 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
         if (!wanted) {
             told.clear();
         }
+    }
+
+    /** The lists of this room are about to change in several steps. */
+    void hush(JID room) {
+        hushed.add(room);
+    }
+
+    /** They are as they are to be. */
+    void speak(JID room) {
+        hushed.remove(room);
+        lists(room);
     }
 
     /** Learns who was there before the plugin; call after the listener is registered. */
@@ -331,7 +344,7 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
 
     /** Tells who is affiliated with a room, if that is not what was told before. */
     private void lists(JID room) {
-        if (!wanted) {
+        if (!wanted || hushed.contains(room.asBareJID())) {
             return;
         }
         try {
@@ -344,7 +357,7 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
             Element query = iq.addElement("query", ADMIN);
             StringBuilder text = new StringBuilder();
             for (Affiliated one : all) {
-                if (one.user.getNode() == null) {
+                if (one.user.getNode() == null || one.user.getDomain().equals(RoomHand.SUBDOMAIN + '.' + domain)) {
                     continue;
                 }
                 Element item = query.addElement("item");
