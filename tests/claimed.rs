@@ -342,7 +342,12 @@ fn each_line_is_what_a_running_host_does_in_each_mode() {
             }
             for other in OTHERS {
                 let xml = line.stanza(number, Some(other));
-                assert_eq!(running.pass(line, number, &xml, false), line.others.of(mode), "{}", what(other));
+                // Nobody is on a timeline who has no name.
+                let expected = match line.others.of(mode) {
+                    Fate::Reported if !other.contains('@') => Fate::Passes,
+                    fate => fate,
+                };
+                assert_eq!(running.pass(line, number, &xml, false), expected, "{}", what(other));
             }
         }
     }

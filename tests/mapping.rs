@@ -35,6 +35,16 @@ const BESIDE: &[Beside] = &[
     ("state", "every session's presence", &[("PUT", routes::SNAPSHOT), ("PUT", routes::LEASE)]),
     ("user", "login (SASL)", &[("POST", routes::VERIFY), ("GET", routes::SCRAM), ("GET", routes::DOWNLINK)]),
     ("friend", "", &[("GET", routes::DOWNLINK)]),
+    (
+        "room",
+        "",
+        &[
+            ("PUT", routes::NODE_OCCUPANTS),
+            ("GET", routes::MISSED),
+            ("POST", routes::ROOM_SETTLE),
+            ("GET", routes::DOWNLINK),
+        ],
+    ),
 ];
 
 #[derive(Debug, Deserialize)]
