@@ -153,7 +153,11 @@ fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, V
             stanza.set_attr("to", Some(&to));
             if stanza.type_() == Some("groupchat") {
                 let nick = stanza.from().and_then(|from| from.rsplit(['/', '@']).next().map(str::to_owned));
-                return Some(("room", "room.say", vec![to, nick.unwrap_or_default(), stanza.to_xml_string()]));
+                return Some((
+                    "room",
+                    "room.say",
+                    vec![to, nick.unwrap_or_default(), stanza.to_xml_string()],
+                ));
             }
             ("chat", "route", vec![stanza.to_xml_string()])
         }

@@ -22,8 +22,10 @@ pub fn status(core: &Core) -> Value {
     let (breaker, opened, error) = core.breaker.describe();
     let child = lock(&core.embedded).as_ref().map(crate::platform::embedded::Embedded::state);
     let depth = |stream| core.journal.depth(stream);
-    let bytes: u64 =
-        [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms].map(|s| depth(s).bytes).iter().sum();
+    let bytes: u64 = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms]
+        .map(|s| depth(s).bytes)
+        .iter()
+        .sum();
     let age = |ms: Option<u64>| ms.map(|ms| now_ms().saturating_sub(ms));
     let (active, waiting) = core.handovers.count();
     json!({

@@ -73,8 +73,7 @@ pub enum Stream {
 }
 
 /// By their numbers in the log.
-const STREAMS: [Stream; 5] =
-    [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms];
+const STREAMS: [Stream; 5] = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms];
 
 /// Size and age of a stream.
 #[derive(Debug, Clone, Copy, Default)]

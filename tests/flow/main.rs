@@ -3,6 +3,7 @@
 
 mod history;
 mod remote;
+mod rooms;
 mod rows;
 mod shim;
 mod state;

@@ -200,6 +200,9 @@ fn from(template: &Value) -> String {
     if let Some(made) = object.get("$text") {
         return format!("`{}`", text(made).replace('|', "\\|"));
     }
+    if let Some(list) = object.get("$each") {
+        return format!("each of `{}`", text(list));
+    }
     let pointer = text(&object["$"]);
     let mut out = if pointer.is_empty() { "the whole stanza".to_owned() } else { format!("`{pointer}`") };
     if let Some(filter) = object.get("as") {

@@ -35,7 +35,8 @@ pub struct RoomMember {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PutRoom {
-    /// All affiliated users.
+    /// All affiliated users; absent: nobody.
+    #[serde(default)]
     pub members: Vec<RoomMember>,
 }
 

@@ -241,7 +241,9 @@ impl Core {
                 self.row_counts.add(if reading.open { ENTER } else { LEAVE }, "mirrored");
                 self.mirror(Reason::Mirror, xml.as_bytes());
             }
-            ModuleMode::Decide if lock(&self.rooms.table).apply(reading) => self.push_reading(reading.clone()),
+            ModuleMode::Decide if lock(&self.rooms.table).apply(reading) => {
+                self.push_reading(reading.clone())
+            }
             _ => {}
         }
     }
@@ -499,8 +501,7 @@ impl Core {
                 self.rooms.occupants_due.store(true, Ordering::Release);
             }
             let mut moves = Moves::default();
-            let counted =
-                lock(&self.rooms.lanes).decide_alone(&held.lane, held.seq, action, &mut moves);
+            let counted = lock(&self.rooms.lanes).decide_alone(&held.lane, held.seq, action, &mut moves);
             decided += usize::from(counted);
             self.carry_out_rooms(moves);
         }

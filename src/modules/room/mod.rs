@@ -98,12 +98,9 @@ impl Rooms {
 
     /// The shim has listed everybody: who is not listed and not known from something later is in no room.
     pub fn replace(&mut self, seq: u64, all: Vec<Reading>) {
-        let listed: HashSet<(&str, &str)> =
-            all.iter().map(|r| (r.room.as_str(), r.jid.as_str())).collect();
+        let listed: HashSet<(&str, &str)> = all.iter().map(|r| (r.room.as_str(), r.jid.as_str())).collect();
         for (room, occupants) in &mut self.here {
-            occupants.retain(|jid, known| {
-                known.seq > seq || listed.contains(&(room.as_str(), jid.as_str()))
-            });
+            occupants.retain(|jid, known| known.seq > seq || listed.contains(&(room.as_str(), jid.as_str())));
         }
         for reading in &all {
             self.apply(reading);
@@ -181,7 +178,9 @@ impl Rooms {
     /// Those, once the platform can be asked.
     pub fn owed(&mut self) -> Vec<Reading> {
         let owed = std::mem::take(&mut self.owed);
-        owed.iter().filter_map(|(room, jid)| self.here.get(room)?.get(jid).filter(|r| r.open).cloned()).collect()
+        owed.iter()
+            .filter_map(|(room, jid)| self.here.get(room)?.get(jid).filter(|r| r.open).cloned())
+            .collect()
     }
 
     /// The room is gone.
@@ -339,8 +338,7 @@ pub fn reached(stanza: &Stanza) -> Option<(Stanza, String, BTreeSet<String>)> {
     let root = stanza.root();
     let ours = root.child("reached", OWN)?;
     let nick = ours.attr("nick").unwrap_or_default().to_owned();
-    let jids: Vec<String> =
-        ours.elements().filter_map(|e| e.attr("jid").map(str::to_owned)).collect();
+    let jids: Vec<String> = ours.elements().filter_map(|e| e.attr("jid").map(str::to_owned)).collect();
     let xml = stanza.to_xml_string();
     // It is the last child, as the shim writes it.
     let (before, _) = xml.rsplit_once("<reached ")?;

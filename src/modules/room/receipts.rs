@@ -80,7 +80,8 @@ impl Receipts {
 
     /// What has been collected long enough, or is enough for a request.
     pub fn due(&mut self, now: Instant) -> Vec<Collected> {
-        let due = |room: &Room| room.since.is_some_and(|at| now >= at + COLLECT || room.waiting.len() >= BATCH);
+        let due =
+            |room: &Room| room.since.is_some_and(|at| now >= at + COLLECT || room.waiting.len() >= BATCH);
         self.rooms
             .iter_mut()
             .filter(|(_, room)| due(room))

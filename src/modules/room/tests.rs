@@ -22,22 +22,52 @@ fn what_is_claimed_and_how() {
     let to = format!("type='groupchat' to='{HALL}'");
     let cases = [
         (format!("{to}><body>hi</body>"), Some(Kind::Message), "a message"),
-        (format!("{to}><encrypted xmlns='eu.siacs.conversations.axolotl'/>"), Some(Kind::Message), "an encrypted one"),
-        (format!("{to}><body>hi</body><markable xmlns='urn:xmpp:chat-markers:0'/>"), Some(Kind::Message), "one that asks for markers"),
+        (
+            format!("{to}><encrypted xmlns='eu.siacs.conversations.axolotl'/>"),
+            Some(Kind::Message),
+            "an encrypted one",
+        ),
+        (
+            format!("{to}><body>hi</body><markable xmlns='urn:xmpp:chat-markers:0'/>"),
+            Some(Kind::Message),
+            "one that asks for markers",
+        ),
         (format!("{to}><subject>s</subject>"), Some(Kind::Passing), "a subject stands in the room"),
-        (format!("{to}><composing xmlns='http://jabber.org/protocol/chatstates'/>"), Some(Kind::Passing), "a chat state"),
-        (format!("{to}><body>hi</body><no-store xmlns='urn:xmpp:hints'/>"), Some(Kind::Passing), "not to be stored"),
-        (format!("{to}><displayed xmlns='urn:xmpp:chat-markers:0' id='m0'/>"), Some(Kind::Passing), "a marker, which clients want to see"),
-        (format!("type='groupchat' to='{HALL}/j'><received xmlns='urn:xmpp:receipts' id='m0'/>"), Some(Kind::ReceiptOnly), "a receipt to one"),
+        (
+            format!("{to}><composing xmlns='http://jabber.org/protocol/chatstates'/>"),
+            Some(Kind::Passing),
+            "a chat state",
+        ),
+        (
+            format!("{to}><body>hi</body><no-store xmlns='urn:xmpp:hints'/>"),
+            Some(Kind::Passing),
+            "not to be stored",
+        ),
+        (
+            format!("{to}><displayed xmlns='urn:xmpp:chat-markers:0' id='m0'/>"),
+            Some(Kind::Passing),
+            "a marker, which clients want to see",
+        ),
+        (
+            format!("type='groupchat' to='{HALL}/j'><received xmlns='urn:xmpp:receipts' id='m0'/>"),
+            Some(Kind::ReceiptOnly),
+            "a receipt to one",
+        ),
         (format!("type='groupchat' to='{HALL}/j'><body>hi</body>"), None, "a mistake of the client's"),
         (format!("type='chat' to='{HALL}/j'><body>hi</body>"), None, "a private message"),
-        (format!("{to}><body>hi</body><x xmlns='jabber:x:conference' jid='r@c' password='canary'/>"), None, "with a password"),
+        (
+            format!("{to}><body>hi</body><x xmlns='jabber:x:conference' jid='r@c' password='canary'/>"),
+            None,
+            "with a password",
+        ),
         ("type='groupchat' to='example.org'><body>hi</body>".into(), None, "to no room"),
     ];
     for (inner, kind, why) in cases {
         assert_eq!(claim(&parsed(&inner)).map(|c| c.kind), kind, "{why}: {inner}");
     }
-    let both = parsed(&format!("{to}><received xmlns='urn:xmpp:chat-markers:0' id='a'/><acknowledged xmlns='urn:xmpp:chat-markers:0' id='b'/>"));
+    let both = parsed(&format!(
+        "{to}><received xmlns='urn:xmpp:chat-markers:0' id='a'/><acknowledged xmlns='urn:xmpp:chat-markers:0' id='b'/>"
+    ));
     assert_eq!(receipts_of(&both), [("a".into(), false), ("b".into(), true)]);
 }
 
@@ -65,11 +95,20 @@ fn what_was_told_is_known_in_the_order_of_telling() {
 fn only_what_happened_otherwise_is_put_right() {
     let told: Told = Arc::new(["juliet@example.org/b", "romeo@example.org/a"].map(String::from).into());
     let reached = |jids: &[&str]| users(jids.iter().copied());
-    let same = difference(&told, &reached(&["romeo@example.org/a", "juliet@example.org/other"]), "romeo@example.org");
+    let same = difference(
+        &told,
+        &reached(&["romeo@example.org/a", "juliet@example.org/other"]),
+        "romeo@example.org",
+    );
     assert_eq!(same, (vec![], vec![]), "another session of hers is she");
-    let (more, less) = difference(&told, &reached(&["romeo@example.org/a", "nurse@example.org/n"]), "romeo@example.org");
+    let (more, less) =
+        difference(&told, &reached(&["romeo@example.org/a", "nurse@example.org/n"]), "romeo@example.org");
     assert_eq!((more, less), (vec!["nurse@example.org".to_owned()], vec!["juliet@example.org".to_owned()]));
-    assert_eq!(difference(&told, &reached(&["juliet@example.org/b"]), "romeo@example.org"), (vec![], vec![]), "the speaker is neither");
+    assert_eq!(
+        difference(&told, &reached(&["juliet@example.org/b"]), "romeo@example.org"),
+        (vec![], vec![]),
+        "the speaker is neither"
+    );
 }
 
 #[test]
@@ -118,7 +157,12 @@ fn a_missed_message_comes_from_the_room_with_its_time_and_id() {
 #[test]
 fn receipts_are_collected_and_fed_back_in_one_message_per_speaker() {
     let mut receipts = Receipts::default();
-    let known = |id: &str, from: &str| Known { key: format!("k-{id}"), id: id.into(), stanza_id: format!("s-{id}"), from: from.into() };
+    let known = |id: &str, from: &str| Known {
+        key: format!("k-{id}"),
+        id: id.into(),
+        stanza_id: format!("s-{id}"),
+        from: from.into(),
+    };
     receipts.know(HALL, known("1", "romeo@example.org/a"));
     receipts.know(HALL, known("2", "romeo@example.org/a"));
     receipts.know(HALL, known("3", "nurse@example.org/n"));
@@ -132,8 +176,12 @@ fn receipts_are_collected_and_fed_back_in_one_message_per_speaker() {
     assert_eq!((due.len(), due[0].items.len(), receipts.waiting()), (1, 2, 0));
     receipts.give_back(due.into_iter().next().expect("one"), now);
     assert_eq!(receipts.due(now + Duration::from_secs(1))[0].items[0].key, "k-1");
-    let counts = |key: &str, delivered, read| Feedback { key: key.into(), from: String::new(), delivered, read };
-    let messages = receipts.messages(HALL, &[counts("k-1", 2, 1), counts("k-3", 1, 0), counts("k-2", 1, 1), counts("gone", 1, 1)]);
+    let counts =
+        |key: &str, delivered, read| Feedback { key: key.into(), from: String::new(), delivered, read };
+    let messages = receipts.messages(
+        HALL,
+        &[counts("k-1", 2, 1), counts("k-3", 1, 0), counts("k-2", 1, 1), counts("gone", 1, 1)],
+    );
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0].0, "romeo@example.org/a");
     assert!(messages[0].1.contains(r#"id="1" delivered="2" read="1"/><feedback xmlns="urn:cloudbridge:room:0" id="2" delivered="1" read="1"/>"#), "{}", messages[0].1);

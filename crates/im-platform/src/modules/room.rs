@@ -227,7 +227,8 @@ async fn speak(
         return Err(ApiError::field("/items", "has more than 256 messages"));
     }
     let items = posted.items.into_iter().enumerate();
-    let messages = items.map(|(i, item)| spoken(&format!("/items/{i}"), item)).collect::<Result<Vec<_>, _>>()?;
+    let messages =
+        items.map(|(i, item)| spoken(&format!("/items/{i}"), item)).collect::<Result<Vec<_>, _>>()?;
     let room = user("room", &name)?;
     let results = app.store.speak(&posted.node, &posted.epoch, &room, messages).await?;
     Ok(Json(RoomPostAnswer { results }))
@@ -251,10 +252,14 @@ async fn settle(
 fn settlement(i: usize, item: RoomSettleItem) -> Result<Settlement, ApiError> {
     let users = |field: &str, names: Vec<String>| {
         if names.len() > MAX_MEMBERS {
-            return Err(ApiError::field(format!("/items/{i}/{field}"), format!("has more than {MAX_MEMBERS}")));
+            return Err(ApiError::field(
+                format!("/items/{i}/{field}"),
+                format!("has more than {MAX_MEMBERS}"),
+            ));
         }
         let parse = |(k, name): (usize, String)| {
-            UserId::parse(&name).map_err(|e| ApiError::field(format!("/items/{i}/{field}/{k}"), e.to_string()))
+            UserId::parse(&name)
+                .map_err(|e| ApiError::field(format!("/items/{i}/{field}/{k}"), e.to_string()))
         };
         names.into_iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()
     };

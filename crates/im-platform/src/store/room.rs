@@ -62,12 +62,7 @@ pub trait Rooms: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the store reports.
-    async fn put_room(
-        &self,
-        room: &UserId,
-        members: Vec<(UserId, Affiliation)>,
-        cause: Cause,
-    ) -> Result<()>;
+    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>, cause: Cause) -> Result<()>;
 
     /// A room with a page of its members.
     ///

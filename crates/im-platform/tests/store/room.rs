@@ -40,7 +40,14 @@ async fn missed(w: &World, who: &str) -> Vec<String> {
 fn settled(key: &str, reached: &[&str], unreached: &[&str]) -> Settlement {
     let users = |names: &[&str]| names.iter().map(|name| user(name)).collect();
     let (reached, unreached) = (users(reached), users(unreached));
-    Settlement { key: key.into(), outcome: RoomOutcome::Accepted, reached, unreached, all: false, message: None }
+    Settlement {
+        key: key.into(),
+        outcome: RoomOutcome::Accepted,
+        reached,
+        unreached,
+        all: false,
+        message: None,
+    }
 }
 
 async fn settle(w: &World, item: Settlement) -> u64 {

@@ -29,12 +29,7 @@ use crate::store::{Cause, Result, StoreError};
 
 #[async_trait]
 impl Rooms for Sqlite {
-    async fn put_room(
-        &self,
-        room: &UserId,
-        members: Vec<(UserId, Affiliation)>,
-        cause: Cause,
-    ) -> Result<()> {
+    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>, cause: Cause) -> Result<()> {
         let room = room.clone();
         self.write(move |tx| put(tx, &room, &members, Some(&cause))).await
     }
@@ -276,7 +271,9 @@ pub fn put(
         changed |= affiliate(tx, id, user.as_str(), Some(*affiliation))?;
     }
     if let Some(cause) = cause.filter(|_| changed) {
-        let all = members.iter().map(|(user, affiliation)| json!({ "user": user.as_str(), "affiliation": affiliation }));
+        let all = members
+            .iter()
+            .map(|(user, affiliation)| json!({ "user": user.as_str(), "affiliation": affiliation }));
         let data = json!({ "members": all.collect::<Vec<_>>() });
         announce(tx, cause, "im.room.changed", room.as_str(), &data)?;
     }
