@@ -5,6 +5,7 @@ mod api;
 mod downlink;
 mod history;
 mod remote;
+mod rooms;
 mod rows;
 mod shim;
 mod state;

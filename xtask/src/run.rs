@@ -60,6 +60,8 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
             ("plugin.cloudbridge.group.mode", "decide".into()),
+            ("plugin.cloudbridge.room.mode", "decide".into()),
+            ("plugin.cloudbridge.footprint.mode", "decide".into()),
             // Logins are decided only where passwords cannot pass in clear.
             ("xmpp.client.tls.policy", "required".into()),
         ],
