@@ -16,11 +16,17 @@ pub const PREFIX: &str = "plugin.cloudbridge.";
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
 
+/// As [`CLUSTERED`]: whether this node is the cluster's senior member (`false`: it is not), the one that listens to the platform.
+pub const SENIOR: &str = "senior";
+
 /// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
 pub const USERS_READ_ONLY: &str = "usersReadOnly";
 
 /// As [`CLUSTERED`]: whether clients may log in without TLS (`true`).
 pub const TLS_OPTIONAL: &str = "tlsOptional";
+
+/// As [`CLUSTERED`]: whether Openfire's group provider is read-only (`true`), so that no group can be changed here.
+pub const GROUPS_READ_ONLY: &str = "groupsReadOnly";
 
 /// What a module does (design, "The ladder").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +117,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 5] = ["chat", "state", "user", "friend", "footprint"];
+pub const MODULES: [&str; 6] = ["chat", "state", "user", "friend", "group", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +243,16 @@ pub const SETTINGS: &[Setting] = &[
         "Friend: search service",
         "Subdomain of the service by which clients find people of this server (decide mode only). Another than that of the search plugin.",
     ),
+    setting(
+        "group.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Group",
+        "Openfire's groups. mirror: every group and every change is told to the platform. decide: a change made at the platform appears in Openfire as well, shared rosters included. Either way Openfire's own changes are made at once: no client makes one.",
+    ),
+    setting("group.timeoutMillis", LIMIT, "3000", "Modules", "Group: time limit (ms)", LIMIT_HELP),
+    setting("group.onFailure", FAILURE, "open", "Modules", "Group: slow or dead platform", FAILURE_HELP),
     setting(
         "footprint.mode",
         MODES,
@@ -465,6 +481,10 @@ pub struct Config {
     pub subdomain: String,
     /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
     pub footprint: FootprintConfig,
+    /// Whether this server is part of a cluster ([`CLUSTERED`]).
+    pub clustered: bool,
+    /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
+    pub senior: bool,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
@@ -568,6 +588,12 @@ impl Setting {
     }
 }
 
+/// A module's `<name>.mode` as it stands in [`SETTINGS`].
+fn mode_key(module: &str) -> &'static str {
+    let is_its = |key: &str| key.strip_suffix(".mode") == Some(module);
+    SETTINGS.iter().map(|setting| setting.key).find(|key| is_its(key)).unwrap_or_default()
+}
+
 impl Config {
     /// Checks raw settings (names behind [`PREFIX`]); unknown names are left to others.
     ///
@@ -595,7 +621,8 @@ impl Config {
             && values["platform.url"].is_empty()
             && values["platform.auth"] == "token"
         {
-            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode", "footprint.mode"] {
+            for name in MODULES {
+                let key = mode_key(name);
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
                     let reason =
@@ -605,23 +632,29 @@ impl Config {
                 }
             }
         }
-        let unsafe_logins = [
+        let unsafe_modes = [
+            (
+                GROUPS_READ_ONLY,
+                "group",
+                "Openfire's group provider is read-only, so no group can be changed here",
+            ),
             (
                 USERS_READ_ONLY,
+                "user",
                 "Openfire's user provider is read-only, so no account can be made or removed here",
             ),
-            (TLS_OPTIONAL, "passwords would pass without encryption: set xmpp.client.tls.policy to required"),
+            (
+                TLS_OPTIONAL,
+                "user",
+                "passwords would pass without encryption: set xmpp.client.tls.policy to required",
+            ),
         ];
-        for (told, reason) in unsafe_logins {
-            if raw.get(told).is_some_and(|v| v == "true") && values["user.mode"] == "decide" {
+        for (told, module, reason) in unsafe_modes {
+            let key = mode_key(module);
+            if raw.get(told).is_some_and(|v| v == "true") && values[key] == "decide" {
                 let (value, used) = ("decide".to_owned(), "mirror".to_owned());
-                wrong.push(WrongSetting {
-                    key: "user.mode",
-                    value,
-                    reason: reason.into(),
-                    used: used.clone(),
-                });
-                values.insert("user.mode", used);
+                wrong.push(WrongSetting { key, value, reason: reason.into(), used: used.clone() });
+                values.insert(key, used);
             }
         }
         let text = |key: &str| values[key].clone();
@@ -667,6 +700,8 @@ impl Config {
                     _ => GeoUris::Entries,
                 },
             },
+            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
+            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
             keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
@@ -773,6 +808,15 @@ mod tests {
         given.remove(CLUSTERED);
         given.remove("platform.url");
         assert_eq!(Config::read(given, None).0.chat, ModuleMode::Decide);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_changed_here_are_not_decided() {
+        let (config, wrong) =
+            Config::read(raw(&[("group.mode", "decide"), (GROUPS_READ_ONLY, "true")]), None);
+        assert_eq!((config.module("group").mode, wrong.len()), (ModuleMode::Mirror, 1), "{wrong:?}");
+        let (config, _) = Config::read(raw(&[("group.mode", "decide"), (GROUPS_READ_ONLY, "false")]), None);
+        assert_eq!(config.module("group").mode, ModuleMode::Decide);
     }
 
     #[test]

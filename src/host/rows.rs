@@ -22,6 +22,8 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
+use super::feed::{About, What};
+use super::group;
 use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
@@ -116,6 +118,11 @@ impl Core {
         match self.journal.append(Stream::Calls, self.journal.next_seq(), &entry) {
             Ok(()) => {
                 self.row_counts.add(&row.name, "observed");
+                self.feed.tell(About::Observed, || What::Observed {
+                    row: row.name.clone(),
+                    secret: row.secret,
+                    bytes: Arc::from(bytes),
+                });
                 drop(lock(&self.calls_wake.0));
                 self.calls_wake.1.notify_all();
             }
@@ -176,15 +183,20 @@ impl Core {
     pub fn carry_out_rows(&self, moves: Moves) {
         for finished in moves.finished {
             let Some(row) = &finished.held.row else { continue };
-            self.row_counts.add(
-                &row.name,
-                match finished.action {
-                    Action::Release { .. } => "native",
-                    Action::Replace { .. } => "answered",
-                    Action::Refuse { .. } => "refused",
-                    Action::Stored | Action::Drop => "dropped",
-                },
-            );
+            let outcome = match finished.action {
+                Action::Release { .. } => "native",
+                Action::Replace { .. } => "answered",
+                Action::Refuse { .. } => "refused",
+                Action::Stored | Action::Drop => "dropped",
+            };
+            self.row_counts.add(&row.name, outcome);
+            self.feed.tell(About::Decided, || What::Decided {
+                row: row.name.clone(),
+                secret: row.secret,
+                outcome,
+                alone: finished.alone,
+                bytes: Arc::clone(&finished.held.bytes),
+            });
             if finished.alone {
                 self.row_counts.add(&row.name, "alone");
             }
@@ -241,8 +253,18 @@ impl Core {
         }
     }
 
-    /// Sends a row's request. `event` is what it is known by, to the platform and to us when it comes back.
     fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+        self.send_row(row, stanza, own, Sending { origin: true, limit: None })
+    }
+
+    /// Sends a row's request.
+    pub fn send_row(
+        &self,
+        row: &Row,
+        stanza: &Value,
+        own: &Own,
+        sending: Sending,
+    ) -> Result<Option<Response>, CallError> {
         let made = row.made(stanza, own).map_err(CallError::Unusable)?;
         let Some(made) = made else { return Ok(None) };
         let method = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|m| *m == made.method);
@@ -251,7 +273,8 @@ impl Core {
         let origin = format!("{}/{}", own.node, own.key);
         let headers = Headers {
             key: (method == "POST").then_some(own.key.as_str()),
-            origin: (method != "GET").then_some(origin.as_str()),
+            origin: (sending.origin && method != "GET").then_some(origin.as_str()),
+            limit: sending.limit,
             ..Headers::default()
         };
         let (status, bytes) =
@@ -265,8 +288,17 @@ impl Core {
     }
 }
 
+/// How a row's request is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    /// It is known by our node and its key, to the platform and to us when what it changed comes back.
+    pub origin: bool,
+    /// How long all of it may take, instead of the usual limits.
+    pub limit: Option<Duration>,
+}
+
 /// Why there is no answer.
-enum CallError {
+pub enum CallError {
     /// The row cannot make a request of this stanza.
     Unusable(String),
     /// The platform.
@@ -415,6 +447,7 @@ pub fn tell(core: &Core) {
     let mut pause = PAUSES.0;
     core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        group::picture_if_due(core);
         let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
         let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
             true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 //! describes, a malformed one is not, a refusal is a problem.
 
 use im_api::problem::Problem;
-use im_api::{chat, footprint, friend, routes, state, user};
+use im_api::{chat, footprint, friend, group, routes, state, user};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -40,6 +40,10 @@ const CALLS: &[Call] = &[
         ..call("GET", routes::FOOTPRINTS, nothing, 200, is::<footprint::FeatureCollection>)
     },
     call("DELETE", routes::FRIEND, nothing, 200, is::<friend::FriendsChanged>),
+    call("PUT", routes::GROUP, is::<group::ReportGroup>, 200, is::<group::GroupChanged>),
+    call("DELETE", routes::GROUP, nothing, 200, is::<group::GroupChanged>),
+    call("PUT", routes::MEMBER, is::<group::SetRole>, 200, is::<group::GroupChanged>),
+    Call { query: &["reported"], ..call("DELETE", routes::MEMBER, nothing, 200, is::<group::GroupChanged>) },
 ];
 
 const fn call(

@@ -11,6 +11,7 @@ mod console;
 mod contract;
 mod dist;
 mod docs;
+mod java_api;
 mod linkcheck;
 mod notices;
 mod openfire;

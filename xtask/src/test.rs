@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::builds;
 use crate::console;
 use crate::contract;
+use crate::java_api;
 use crate::linkcheck;
 use crate::openstack;
 use crate::project::{Doing, Failure, Output, Project, execute};
@@ -66,7 +67,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         ["link"] => {
             let jdk = Jdk::for_builds()?;
-            vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project))]
+            vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project, &jdk))]
         }
         ["contract"] => vec![suite("contract", || contract::run(project))],
         ["openstack", filter @ ..] => vec![suite("openstack", || openstack::run(project, filter))],
@@ -99,7 +100,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         let mut suites = vec![
             suite("natives", || natives(project)),
             suite("java", || java(project, jdk)),
-            suite("link", || link(project)),
+            suite("link", || link(project, jdk)),
         ];
         let panicked = |name| suite(name, || Err(Failure::new("it panicked")));
         suites.insert(0, rust.join().unwrap_or_else(|_| panicked("rust")));
@@ -142,15 +143,27 @@ fn java(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
     let results = project.root.join("build/test-results/test");
     let outcome = builds::jar_and_shim_tests(project, jdk, Output::Kept(&project.log("java")?));
     let count = count_junit(&results)?;
-    if count.failed == 0 { outcome.map(|()| count) } else { Ok(count) }
+    if count.failed > 0 {
+        return Ok(count);
+    }
+    outcome?;
+    // The Javadoc of what other plugins use is one more.
+    builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    java_api::javadoc(project, jdk).map(|()| Count { passed: count.passed + 1, failed: 0 })
 }
 
-/// One test for each supported Openfire; what does not link is printed with the versions that it fails in.
-fn link(project: &Project) -> Result<Count, Failure> {
-    let report = linkcheck::run(&project.target.join("dist/cloudbridge.jar"), &project.root)?;
-    print!("{report}");
-    let failed = report.rows.iter().filter(|row| row.mistakes > 0).count();
-    Ok(Count { passed: report.rows.len() - failed, failed })
+/// One test for each supported Openfire, of the shim and of what other plugins copy; what does not link is printed with the versions that it fails in.
+fn link(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
+    builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    let mut count = Count::default();
+    for what in [project.target.join("dist/cloudbridge.jar"), java_api::classes(project)] {
+        let report = linkcheck::run(&what, &project.root)?;
+        print!("{}:\n{report}", what.display());
+        let failed = report.rows.iter().filter(|row| row.mistakes > 0).count();
+        count.failed += failed;
+        count.passed += report.rows.len() - failed;
+    }
+    Ok(count)
 }
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {

@@ -49,9 +49,10 @@ pub const BLOCKS: &str = "/v1/blocks/{user}";
 pub const BLOCK: &str = "/v1/blocks/{user}/{blocked}";
 /// POST [`crate::group::CreateGroup`] gives 201 [`crate::group::Group`]. GET `?member=&limit=&after=`: [`crate::group::Groups`].
 pub const GROUPS: &str = "/v1/groups";
-/// GET `?limit=&after=`: [`crate::group::Group`]. PATCH [`crate::group::PatchGroup`], DELETE: [`crate::group::GroupChanged`].
+/// GET `?limit=&after=`: [`crate::group::Group`]. PUT [`crate::group::ReportGroup`], PATCH [`crate::group::PatchGroup`], DELETE:
+/// [`crate::group::GroupChanged`].
 pub const GROUP: &str = "/v1/groups/{group}";
-/// PUT [`crate::group::SetRole`], DELETE: [`crate::group::GroupChanged`].
+/// PUT [`crate::group::SetRole`], DELETE `?reported=`: [`crate::group::GroupChanged`].
 pub const MEMBER: &str = "/v1/groups/{group}/members/{user}";
 /// PUT [`crate::room::PutRoom`]: 204. GET `?limit=&after=`: [`crate::room::Room`]. DELETE: 204, with its timeline.
 pub const ROOM: &str = "/v1/rooms/{room}";

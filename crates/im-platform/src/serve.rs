@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::VERSION;
+use crate::auth::pass::OrPass;
 use crate::auth::{Caller, Credentials, Scope, StaticTokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -122,7 +123,8 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
     let store = open(data, Settings::default())?;
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
     let caller = Caller { name: "embedded".into(), scope: Scope::Bridge, text: true };
-    let credentials = StaticTokens::new(vec![(greeting.token, caller)]);
+    let others = StaticTokens::new(vec![(greeting.token, caller)]);
+    let credentials = OrPass { others, data: data.into(), clock: Clock::System };
     let hello = format!("{{\"port\":{},\"version\":\"{VERSION}\"}}\n", listener.local_addr()?.port());
     let (eof, parent_gone) = oneshot::channel();
     // Not joined: it ends with the pipe or with the process.
