@@ -2,9 +2,13 @@
 //!
 //! Leaves out: where the values come from (Openfire's properties, through the shim).
 
+mod keystone;
+
 use std::collections::BTreeMap;
 
 use im_api::footprint::{Audience, Precision};
+
+pub use keystone::KeystoneConfig;
 
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
@@ -307,6 +311,14 @@ pub const SETTINGS: &[Setting] = &[
         "Bearer token for the remote platform. Stored encrypted. The embedded platform makes its own.",
     ),
     setting(
+        "platform.auth",
+        Type::Word(&["token", "keystone"]),
+        "token",
+        "Platform",
+        "Authentication",
+        "token: the platform takes the token above. keystone: an OpenStack cloud's Keystone gives the tokens, and where Address is empty its catalogue says where the platform is (service type im).",
+    ),
+    setting(
         "platform.proxy",
         Type::Url,
         "",
@@ -346,6 +358,58 @@ pub const SETTINGS: &[Setting] = &[
         "Platform",
         "Lease (s)",
         "If this server falls silent, the platform takes its users offline after this time.",
+    ),
+    setting(
+        "keystone.url",
+        Type::Url,
+        "",
+        "Keystone",
+        "Keystone",
+        "Address of the identity service, for example https://keystone.example.org/v3. CA file, proxy and connect limit of the platform hold for it as well.",
+    ),
+    setting(
+        "keystone.applicationCredentialId",
+        Type::Text,
+        "",
+        "Keystone",
+        "Application credential: id",
+        "Of a user who has the bridge's role in the platform's project. Empty: user and password below.",
+    ),
+    setting(
+        "keystone.applicationCredentialSecret.password",
+        Type::Secret,
+        "",
+        "Keystone",
+        "Application credential: secret",
+        "Stored encrypted.",
+    ),
+    setting("keystone.user", Type::Text, "", "Keystone", "User", "Only without an application credential."),
+    setting("keystone.userDomain", Type::Text, "Default", "Keystone", "User's domain", "Its name."),
+    setting("keystone.password", Type::Secret, "", "Keystone", "Password", "Stored encrypted."),
+    setting(
+        "keystone.project",
+        Type::Text,
+        "",
+        "Keystone",
+        "Project",
+        "The project in which the user has the bridge's role.",
+    ),
+    setting("keystone.projectDomain", Type::Text, "Default", "Keystone", "Project's domain", "Its name."),
+    setting(
+        "keystone.region",
+        Type::Text,
+        "",
+        "Keystone",
+        "Region",
+        "The platform's region in the catalogue. Empty: the first that has one.",
+    ),
+    setting(
+        "keystone.interface",
+        Type::Word(&["public", "internal", "admin"]),
+        "public",
+        "Keystone",
+        "Interface",
+        "Which of the platform's endpoints is used.",
     ),
     setting(
         "mirror.bodies",
@@ -415,16 +479,18 @@ pub struct Config {
     pub login_callers: usize,
     /// `friend.subdomain`
     pub subdomain: String,
+    /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
+    pub footprint: FootprintConfig,
     /// Whether this server is part of a cluster ([`CLUSTERED`]).
     pub clustered: bool,
     /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
     pub senior: bool,
-    /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
-    pub footprint: FootprintConfig,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
     pub token: String,
+    /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
+    pub keystone: Option<KeystoneConfig>,
     /// `platform.proxy`
     pub proxy: Option<String>,
     /// `platform.caFile`
@@ -551,7 +617,10 @@ impl Config {
             values.insert(setting.key, value);
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
-        if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
+        if raw.get(CLUSTERED).is_some_and(|v| v == "true")
+            && values["platform.url"].is_empty()
+            && values["platform.auth"] == "token"
+        {
             for name in MODULES {
                 let key = mode_key(name);
                 let value = values[key].clone();
@@ -613,8 +682,6 @@ impl Config {
             held_max: number("chat.heldMax") as usize,
             history: mode("chat.mode") == ModuleMode::Decide && text("chat.history") == "platform",
             state: mode("state.mode"),
-            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
-            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             footprint: FootprintConfig {
                 audience: match text("footprint.audience").as_str() {
                     "me" => Audience::Me,
@@ -633,8 +700,11 @@ impl Config {
                     _ => GeoUris::Entries,
                 },
             },
+            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
+            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
+            keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
             ca_file: optional("platform.caFile"),
             connect_ms: number("platform.connectMillis"),
@@ -653,6 +723,12 @@ impl Config {
     #[must_use]
     pub fn raw(&self) -> &BTreeMap<String, String> {
         &self.raw
+    }
+
+    /// Whether the platform is another than the embedded one.
+    #[must_use]
+    pub fn remote(&self) -> bool {
+        self.url.is_some() || self.keystone.is_some()
     }
 
     /// Whether anything is sent to a platform at all.
@@ -682,6 +758,7 @@ impl Config {
         (
             self.url.clone(),
             self.token.clone(),
+            self.keystone.clone(),
             self.proxy.clone(),
             self.ca_file.clone(),
             self.connect_ms,

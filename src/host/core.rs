@@ -116,6 +116,7 @@ pub struct Core {
     pub client: Client,
     pub breaker: Breaker,
     pub embedded: Mutex<Option<Embedded>>,
+    pub cloud: super::cloud::Cloud,
     pub child_inbox: Arc<ChildInbox>,
     pub platform_version: Mutex<Option<String>>,
     pub sessions: Mutex<Sessions>,
@@ -144,12 +145,12 @@ pub struct Core {
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
+    pub groups: super::group::Pictures,
     /// What other plugins are told, and what they call.
     pub feed: super::feed::Feed,
     pub calls: super::api::Calls,
     /// Where the cluster is in the downlink, as Openfire's property says.
     pub shared_cursor: Mutex<Option<String>>,
-    pub groups: super::group::Pictures,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -208,6 +209,7 @@ impl Core {
             client: Client::default(),
             breaker: Breaker::default(),
             embedded: Mutex::new(None),
+            cloud: super::cloud::Cloud::default(),
             child_inbox: Arc::default(),
             platform_version: Mutex::new(None),
             sessions: Mutex::new(Sessions::new(presence::PRESENCE_EFFECTS)),
@@ -657,6 +659,7 @@ impl Core {
         self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
+        self.cloud.end();
         self.wake_all();
     }
 

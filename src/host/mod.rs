@@ -4,6 +4,7 @@
 //! (one job each), `api` and `feed` (other plugins), `status` and `page` (what admins see).
 
 mod api;
+mod cloud;
 mod core;
 mod cursor;
 mod downlink;

@@ -57,10 +57,11 @@ pub fn status(core: &Core) -> Value {
             "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status() },
         },
         "platform": {
-            "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
+            "kind": if !core.sends() { "none" } else if config.remote() { "remote" } else { "embedded" },
             "url": core.client.url(),
             "reachable": core.client.url().is_some() && breaker == State::Closed && core.ready.load(std::sync::atomic::Ordering::Acquire),
             "breaker": { "state": if breaker == State::Closed { "closed" } else { "open" }, "opened": opened, "error": error },
+            "keystone": core.cloud.status(&config),
             "child": child.map(|c| json!({ "pid": c.pid, "port": c.port, "starts": c.starts, "last_end": c.last_end })),
         },
         "import": import(core),
@@ -80,7 +81,7 @@ pub fn status(core: &Core) -> Value {
             "at_ms": f.at_ms, "place": f.place, "text": f.text, "times": f.times,
         })).collect::<Vec<_>>(),
         "wrong_settings": lock(&core.wrong).iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || config.url.is_some(),
+        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || config.remote(),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::console;
 use crate::contract;
 use crate::java_api;
 use crate::linkcheck;
+use crate::openstack;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::{Jdk, npm};
 
@@ -69,6 +70,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
             vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project, &jdk))]
         }
         ["contract"] => vec![suite("contract", || contract::run(project))],
+        ["openstack", filter @ ..] => vec![suite("openstack", || openstack::run(project, filter))],
         ["console", filter @ ..] => vec![suite("console", || console(project, filter))],
         ["openfire", filter @ ..] => {
             let jdk = Jdk::for_builds()?;
@@ -76,7 +78,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         _ => {
             return Err(Failure::new(
-                "usage: cargo xtask test [rust|java|link|contract|console [FILTER...]|openfire [FILTER...]]",
+                "usage: cargo xtask test [rust|java|link|contract|console [FILTER...]|openstack [FILTER...]|openfire [FILTER...]]",
             ));
         }
     };
@@ -106,6 +108,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         let console = scope.spawn(|| suite("console", || console(project, &[])));
         suites.push(suite("contract", || contract::run(project)));
         suites.push(console.join().unwrap_or_else(|_| panicked("console")));
+        suites.push(suite("openstack", || openstack::run(project, &[])));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
@@ -193,7 +196,7 @@ fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Fail
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`, one line per test binary.
-fn count_rust(log: &str) -> Count {
+pub fn count_rust(log: &str) -> Count {
     let mut count = Count::default();
     for line in log.lines().filter_map(|line| line.strip_prefix("test result: ")) {
         count.passed += number_before(line, " passed").unwrap_or(0);
