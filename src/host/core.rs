@@ -1,6 +1,6 @@
 //! What all threads of one host share, and how a stanza's fate is carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -153,6 +153,8 @@ pub struct Core {
     pub calls: super::api::Calls,
     /// Where the cluster is in the downlink, as Openfire's property says.
     pub shared_cursor: Mutex<Option<String>>,
+    /// The ids of the cluster's nodes, as far as they have told them.
+    pub members: Mutex<HashSet<String>>,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -238,6 +240,14 @@ impl Core {
             feed: super::feed::Feed::default(),
             calls: super::api::Calls::default(),
             shared_cursor: Mutex::new(config.raw().get(cursor::PROPERTY).cloned()),
+            members: Mutex::new(
+                config
+                    .raw()
+                    .keys()
+                    .filter_map(|k| k.strip_prefix(cursor::MEMBER))
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             config: RwLock::new(Arc::new(config)),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
@@ -542,6 +552,14 @@ impl Core {
         let Some(key) = key.strip_prefix(PREFIX) else { return };
         if key == cursor::PROPERTY {
             *lock(&self.shared_cursor) = value.map(str::to_owned);
+            return;
+        }
+        if let Some(node) = key.strip_prefix(cursor::MEMBER) {
+            let mut members = lock(&self.members);
+            match value {
+                Some(_) => drop(members.insert(node.to_owned())),
+                None => drop(members.remove(node)),
+            }
             return;
         }
         let before = self.config();

@@ -20,7 +20,7 @@ use crate::stanza::jid::Jid;
 use crate::stanza::{Stanza, json};
 
 use super::core::{Core, lock};
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use super::feed::{About, What};
 use super::{footprint, group};
 
@@ -37,6 +37,7 @@ pub fn run(core: &Core) {
     // Read anew when the senior member changes: meanwhile another one may have been at it.
     let mut place: Option<Cursor> = None;
     while !core.ending.load(Ordering::Acquire) {
+        cursor::introduce(core);
         if core.listen_anew.swap(false, Ordering::AcqRel) {
             place = None;
         }
@@ -135,8 +136,9 @@ pub enum Carried {
 
 /// Carries out one event. What Openfire cannot do is said on the page and not tried again; the next event is not kept waiting for it.
 fn carry_out(core: &Core, event: &DownEvent) -> Carried {
-    // Our own change coming back.
-    if event.origin.as_ref().is_some_and(|origin| origin.node == core.node) {
+    // A change of our own, or of another member's of the cluster, coming back.
+    let ours = |node: &String| *node == core.node || lock(&core.members).contains(node);
+    if event.origin.as_ref().is_some_and(|origin| ours(&origin.node)) {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return Carried::Nothing;
     }
