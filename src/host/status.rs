@@ -57,7 +57,7 @@ pub fn status(core: &Core) -> Value {
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "room": super::room::status(core),
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
-            "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status() },
+            "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status(core) },
         },
         "platform": {
             "kind": if !core.sends() { "none" } else if config.remote() { "remote" } else { "embedded" },

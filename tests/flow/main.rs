@@ -3,6 +3,7 @@
 
 mod api;
 mod downlink;
+mod groups;
 mod history;
 mod remote;
 mod rooms;

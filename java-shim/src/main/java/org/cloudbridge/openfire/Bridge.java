@@ -123,7 +123,7 @@ final class Bridge {
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
         final OpenfireEvents events = new OpenfireEvents(domain, offers);
         final GroupEvents groupEvents = new GroupEvents(offers);
-        final GroupVerbs groups = new GroupVerbs(accounts);
+        final GroupVerbs groups = new GroupVerbs(accounts, groupEvents);
         final ShownStates states = new ShownStates(server.getPacketRouter(), OpenfirePeople.rosters(server));
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
