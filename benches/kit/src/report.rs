@@ -180,7 +180,7 @@ impl Figures {
                 "- **{}**: {most} operations took {} s, {} a second",
                 column.name,
                 short(one(many, |run| run.seconds)),
-                short(one(many, per_second))
+                short(*most as f64 / one(many, |run| run.seconds))
             );
             if let Some(times) = self.multiple(at, *most).filter(|_| at > 0) {
                 let _ = write!(out, ", {} times as long as {}", short(times.median), self.columns[0].name);
@@ -306,17 +306,14 @@ fn row(runs: &[Run], first: &[Run], setting: &Setting) -> String {
     let Some(seconds) = spread(runs.iter().map(|run| run.seconds)) else {
         return format!("0 | left out: more than {} s | - | - | -", setting.limit_seconds);
     };
-    let median = |value: fn(&Run) -> f64| short(spread(runs.iter().map(value)).map_or(0.0, |s| s.median));
+    let cpu = spread(runs.iter().map(cpu_of_one)).map_or(0.0, |s| s.median);
     let times = multiple(runs, first).map_or("-".to_owned(), shown);
-    format!("{} | {} | {} | {} | {times}", runs.len(), shown(seconds), median(per_second), median(cpu_of_one))
+    let speed = runs.first().map_or(0.0, |run| run.operations as f64 / seconds.median);
+    format!("{} | {} | {} | {} | {times}", runs.len(), shown(seconds), short(speed), short(cpu))
 }
 
 fn multiple(runs: &[Run], first: &[Run]) -> Option<Spread> {
     spread(runs.iter().zip(first).map(|(run, first)| run.seconds / first.seconds))
-}
-
-fn per_second(run: &Run) -> f64 {
-    run.operations as f64 / run.seconds
 }
 
 fn millis_of_one(run: &Run) -> f64 {

@@ -3,7 +3,7 @@
 /// The middle of some values, and their ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
-    /// The upper one of the two in the middle when there is an even number.
+    /// Between the two in the middle when there is an even number.
     pub median: f64,
     /// The least.
     pub min: f64,
@@ -15,7 +15,10 @@ pub struct Spread {
 #[must_use]
 pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
     let sorted = sorted(values);
-    Some(Spread { median: *sorted.get(sorted.len() / 2)?, min: *sorted.first()?, max: *sorted.last()? })
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    let lower = if sorted.len() % 2 == 0 { *sorted.get(middle - 1)? } else { upper };
+    Some(Spread { median: f64::midpoint(lower, upper), min: *sorted.first()?, max: *sorted.last()? })
 }
 
 /// The value that so many of a hundred are not above; nothing of none.
@@ -45,7 +48,7 @@ mod tests {
     #[test]
     fn the_middle_and_the_ends() {
         assert_eq!(spread([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
-        assert_eq!(spread([4.0, 1.0, 2.0, 3.0]).map(|s| s.median), Some(3.0));
+        assert_eq!(spread([4.0, 1.0, 2.0, 3.0]).map(|s| s.median), Some(2.5));
         assert_eq!(spread([]), None);
     }
 
