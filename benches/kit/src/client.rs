@@ -62,6 +62,12 @@ impl Client {
         Ok(client)
     }
 
+    /// Who is logged in.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn open(&mut self) -> Outcome<()> {
         self.say(&opening())?;
         self.expect("</stream:features>")

@@ -9,7 +9,7 @@ use bench_kit::fig13::{self, Plan};
 use bench_kit::report::Setting;
 use bench_kit::steps::{Line, Told};
 use bench_kit::target::Target;
-use bench_kit::{Outcome, machine};
+use bench_kit::{Outcome, machine, sizing};
 
 fn main() -> ExitCode {
     match obey() {
@@ -23,12 +23,14 @@ fn main() -> ExitCode {
 
 fn obey() -> Outcome<()> {
     let before = machine::load();
-    let mut servers = Vec::new();
+    let (mut servers, mut platforms) = (Vec::new(), Vec::new());
     for line in io::stdin().lock().lines() {
         let line = Line::read(&line.map_err(|e| format!("reading what to do: {e}"))?)?;
         match line.word.as_str() {
             "server" => servers.push(line.server()?),
+            "platform" => platforms.push(line),
             "fig13" => return fig13(&line, servers, &before),
+            "sizing" => return sizing::run(&line, servers, &platforms, &before, say),
             other => return Err(format!("nobody knows what {other:?} means")),
         }
     }
@@ -40,7 +42,7 @@ fn fig13(line: &Line, servers: Vec<Told>, before: &str) -> Outcome<()> {
     let mut targets = Vec::new();
     for told in servers {
         say(&format!("making accounts on {}", told.name));
-        targets.push(Target::new(told)?);
+        targets.push(Target::new(&told)?);
     }
     let figures = fig13::run(&plan, &mut targets, say)?;
     targets.into_iter().try_for_each(Target::end)?;

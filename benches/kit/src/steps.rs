@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! server name=NAME xmpp=PORT admin=PORT pid=PID plugin=yes|no [part=NAME:PID]...
+//! platform port=PORT token=TOKEN pid=PID data=FOLDER
 //! WORD key=value...
 //! ```
 //!

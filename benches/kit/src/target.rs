@@ -57,14 +57,14 @@ impl Target {
     ///
     /// # Errors
     /// When the server does not do it.
-    pub fn new(told: Told) -> Outcome<Self> {
+    pub fn new(told: &Told) -> Outcome<Self> {
         let mut status = told.admin.map(|port| Http::new(port, None));
         let ready = |page: &mut Http| until(page, "ready", |facts| facts["ready"] == Value::Bool(true));
         let facts = status.as_mut().map(ready).transpose()?;
         let parts = told.parts(facts.as_ref())?;
         let workers = in_parallel((0..WORKERS).collect(), |number| Worker::new(told.xmpp, number))?;
         register_absent(told.xmpp)?;
-        let mut target = Self { name: told.name, parts, status, workers, sent: 0, left: 0 };
+        let mut target = Self { name: told.name.clone(), parts, status, workers, sent: 0, left: 0 };
         target.settled()?;
         Ok(target)
     }
@@ -205,7 +205,10 @@ fn decided(facts: &Value, sent: u64) -> Outcome<()> {
 }
 
 /// One thread each; the first failure of any.
-fn in_parallel<T: Send, R: Send>(work: Vec<T>, each: impl Fn(T) -> Outcome<R> + Sync) -> Outcome<Vec<R>> {
+///
+/// # Errors
+/// That failure.
+pub fn in_parallel<T: Send, R: Send>(work: Vec<T>, each: impl Fn(T) -> Outcome<R> + Sync) -> Outcome<Vec<R>> {
     thread::scope(|scope| {
         let running: Vec<_> = work.into_iter().map(|one| scope.spawn(|| each(one))).collect();
         running

@@ -219,7 +219,9 @@ fn contact(id: &str, name: &str, called: &str) -> String {
     )
 }
 
-fn message(to: &str, mark: &str) -> String {
+/// A chat message whose body ends with a mark.
+#[must_use]
+pub fn message(to: &str, mark: &str) -> String {
     format!(
         "<message to=\"{to}@{DOMAIN}\" type=\"chat\" id=\"{mark}\"><body>{TEXT} {mark}</body>\
          <active xmlns=\"http://jabber.org/protocol/chatstates\"/><request xmlns=\"urn:xmpp:receipts\"/></message>"
@@ -227,7 +229,8 @@ fn message(to: &str, mark: &str) -> String {
 }
 
 /// How the body of that message ends.
-fn end_of(mark: &str) -> String {
+#[must_use]
+pub fn end_of(mark: &str) -> String {
     format!(" {mark}</body>")
 }
 
