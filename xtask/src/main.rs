@@ -52,7 +52,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "convert|journal|offer|platform|fig13 [--quick]",
+        arguments: "convert|journal|offer|platform|fig13|sizing [--quick]",
         about: "runs a benchmark (docs/performance.md)",
         run: bench::run,
     },

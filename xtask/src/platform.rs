@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -11,11 +11,25 @@ use crate::builds;
 use crate::project::{Doing, Failure, Output, Project};
 
 /// The platform, ending with its pipe.
-struct Platform {
+pub struct Platform {
     child: Child,
     stdin: Option<ChildStdin>,
-    token: String,
-    port: u64,
+    pub token: String,
+    pub port: u64,
+}
+
+impl Platform {
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once: for one whose data nobody needs, and that may be stopped in the middle of something.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Starts it, says how to get in, and serves until somebody stops us. What it keeps stays in `target/run-platform`.
@@ -23,7 +37,7 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
     println!("Building (the first time takes some minutes)");
     let binary = builds::platform(project, Output::Kept(&project.log("platform")?))?;
     let data = project.target.join("run-platform");
-    let mut platform = start(project, &binary, &data)?;
+    let mut platform = start(&binary, &data, &project.log("run-platform")?)?;
     let link = said(Command::new(&binary).arg("console").arg("--data").arg(&data))?;
     let base = format!("http://127.0.0.1:{}", platform.port);
     println!(
@@ -51,16 +65,16 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
     platform.child.wait().doing("waiting for the platform").map(|_| ())
 }
 
-fn start(project: &Project, binary: &PathBuf, data: &PathBuf) -> Result<Platform, Failure> {
+/// Starts one on a data folder; what it says goes into `log`.
+pub fn start(binary: &Path, data: &Path, log: &Path) -> Result<Platform, Failure> {
     let token = said(Command::new(binary).arg("token"))?;
-    let log = project.log("run-platform")?;
-    let log = fs::File::create(&log).doing(format!("writing {}", log.display()))?;
+    let file = fs::File::create(log).doing(format!("writing {}", log.display()))?;
     let mut serve = Command::new(binary);
     serve.args(["serve", "--embedded", "--data"]).arg(data);
     let mut child = serve
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(log)
+        .stderr(file)
         .spawn()
         .doing("starting the platform")?;
     let (mut stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -74,7 +88,7 @@ fn start(project: &Project, binary: &PathBuf, data: &PathBuf) -> Result<Platform
     let hello: Option<serde_json::Value> = serde_json::from_str(&line).ok();
     let port = hello.and_then(|hello| hello["port"].as_u64());
     let port =
-        port.ok_or_else(|| Failure::new("the platform did not start; see target/logs/run-platform.log"))?;
+        port.ok_or_else(|| Failure::new(format!("the platform did not start; see {}", log.display())))?;
     Ok(Platform { child, stdin, token, port })
 }
 

@@ -17,11 +17,21 @@ pub fn described() -> String {
     parts.join(", ").replace(", (", " (")
 }
 
-/// The load average of the last minute.
+/// The lines of a page that say where its figures are from: the machine, its load before anything was started, the versions, and how much was measured.
 #[must_use]
-pub fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or("unknown").to_owned()
+pub fn facts(load_before: &str, versions: &str, plan: &str) -> Vec<String> {
+    let how = match plan {
+        "quick" => "Plan `quick`: a trial with a few rounds, which shows that the benchmark works; its figures mean little.".to_owned(),
+        plan => format!("Plan `{plan}`."),
+    };
+    vec![
+        format!(
+            "The machine: {}; load average of the last minute, before anything was started, {load_before}.",
+            described()
+        ),
+        versions.to_owned(),
+        how,
+    ]
 }
 
 /// What stands behind `key : ` for the first time.

@@ -22,22 +22,21 @@ fn main() -> ExitCode {
 }
 
 fn obey() -> Outcome<()> {
-    let before = machine::load();
     let (mut servers, mut platforms) = (Vec::new(), Vec::new());
     for line in io::stdin().lock().lines() {
         let line = Line::read(&line.map_err(|e| format!("reading what to do: {e}"))?)?;
         match line.word.as_str() {
             "server" => servers.push(line.server()?),
             "platform" => platforms.push(line),
-            "fig13" => return fig13(&line, servers, &before),
-            "sizing" => return sizing::run(&line, servers, &platforms, &before, say),
+            "fig13" => return fig13(&line, servers),
+            "sizing" => return sizing::run(&line, servers, &platforms, say),
             other => return Err(format!("nobody knows what {other:?} means")),
         }
     }
     Err("nothing was said to be done".to_owned())
 }
 
-fn fig13(line: &Line, servers: Vec<Told>, before: &str) -> Outcome<()> {
+fn fig13(line: &Line, servers: Vec<Told>) -> Outcome<()> {
     let plan = Plan::named(line.text("plan")?)?;
     let mut targets = Vec::new();
     for told in servers {
@@ -47,13 +46,7 @@ fn fig13(line: &Line, servers: Vec<Told>, before: &str) -> Outcome<()> {
     let figures = fig13::run(&plan, &mut targets, say)?;
     targets.into_iter().try_for_each(Target::end)?;
     let setting = Setting {
-        facts: vec![
-            format!(
-                "The machine: {}; load average before the servers were started {before}.",
-                machine::described()
-            ),
-            line.text("versions")?.to_owned(),
-        ],
+        facts: machine::facts(line.text("load")?, line.text("versions")?, line.text("plan")?),
         limit_seconds: plan.limit.as_secs(),
     };
     let page = figures.page(&setting);

@@ -17,7 +17,7 @@ pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
     let sorted = sorted(values);
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
-    let lower = if sorted.len() % 2 == 0 { *sorted.get(middle - 1)? } else { upper };
+    let lower = if sorted.len().is_multiple_of(2) { *sorted.get(middle - 1)? } else { upper };
     Some(Spread { median: f64::midpoint(lower, upper), min: *sorted.first()?, max: *sorted.last()? })
 }
 

@@ -46,7 +46,7 @@ pub struct Target {
     pub parts: Vec<Part>,
     status: Option<Http>,
     workers: Vec<Worker>,
-    /// Messages that its people have sent to each other and to those who are away.
+    /// Messages that were sent to local users so far.
     sent: u64,
     /// Messages that wait for people who never come.
     pub left: usize,
@@ -62,9 +62,11 @@ impl Target {
         let ready = |page: &mut Http| until(page, "ready", |facts| facts["ready"] == Value::Bool(true));
         let facts = status.as_mut().map(ready).transpose()?;
         let parts = told.parts(facts.as_ref())?;
+        // What others have sent here before.
+        let sent = facts.as_ref().map_or(Some(0), taken).ok_or("the status does not say what was taken")?;
         let workers = in_parallel((0..WORKERS).collect(), |number| Worker::new(told.xmpp, number))?;
         register_absent(told.xmpp)?;
-        let mut target = Self { name: told.name.clone(), parts, status, workers, sent: 0, left: 0 };
+        let mut target = Self { name: told.name.clone(), parts, status, workers, sent, left: 0 };
         target.settled()?;
         Ok(target)
     }
@@ -171,6 +173,10 @@ pub fn until(page: &mut Http, what: &str, so: impl Fn(&Value) -> bool) -> Outcom
         #[expect(clippy::disallowed_methods, reason = "the status page announces nothing")]
         thread::sleep(LOOK);
     }
+}
+
+fn taken(facts: &Value) -> Option<u64> {
+    facts["modules"]["chat"]["counts"]["taken"].as_u64()
 }
 
 /// Nothing is held, on its way or in the journal.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::builds;
 use crate::openfire::{Launch, Server};
+use crate::platform::{self, Platform};
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::run::signals;
 use crate::tools::Jdk;
@@ -29,11 +30,16 @@ enum Backend {
     Nothing,
     /// The plugin, and the platform that it starts itself.
     Embedded,
+    /// The plugin, and a platform that is started for it and that the load may ask.
+    Beside,
 }
 
 const BARE: Configuration = Configuration { name: "bare Openfire", backend: Backend::Nothing };
 const ONE_NODE: Configuration =
     Configuration { name: "bridge, one platform node (SQLite)", backend: Backend::Embedded };
+
+const BESIDE: Configuration =
+    Configuration { name: "bridge, a platform of its own (SQLite)", backend: Backend::Beside };
 
 /// What Fig. 13 compares; the first is what the others are compared with.
 const FIG13: &[Configuration] = &[BARE, ONE_NODE];
@@ -54,30 +60,62 @@ const DECIDING: &[(&str, &str)] = &[
 
 /// `cargo xtask bench fig13 [--quick | --long]`.
 pub fn fig13(project: &Project, words: &[&str]) -> Result<(), Failure> {
-    let docs = project.root.join("docs");
-    let (plan, into) = match words {
-        [] => ("usual", docs),
-        ["--long"] => ("long", docs),
-        ["--quick"] => ("quick", project.target.join("bench/fig13")),
-        _ => return Err(Failure::new("usage: cargo xtask bench fig13 [--quick | --long]")),
-    };
-    fs::create_dir_all(&into).doing(format!("making {}", into.display()))?;
-    let mut whole = Whole::prepare(project)?;
+    let plan = Plan::of(project, "fig13", words)?;
+    let mut whole = Whole::prepare(project, &["-Xmx1g"])?;
     for configuration in FIG13 {
         whole.start(configuration)?;
     }
-    let versions = format!(
-        "Openfire 4.2.0 on Java {}, cloudbridge {}, built as it is shipped.",
-        whole.jdk.major,
-        env!("CARGO_PKG_VERSION")
-    );
-    whole.load(&format!(
-        "fig13 plan={plan} into={} versions={}",
-        told(&into.display().to_string()),
-        told(&versions)
-    ))?;
-    println!("The page and its picture are in {}", into.display());
+    whole.load(&format!("fig13 {}", plan.told(&whole)))?;
+    println!("The page and its picture are in {}", plan.into.display());
     Ok(())
+}
+
+/// `cargo xtask bench sizing [--quick | --long]`.
+pub fn sizing(project: &Project, words: &[&str]) -> Result<(), Failure> {
+    let plan = Plan::of(project, "sizing", words)?;
+    // The whole heap is there from the start, so that what grows outside of it can be told apart.
+    let mut whole = Whole::prepare(project, &["-Xms512m", "-Xmx512m", "-XX:+AlwaysPreTouch"])?;
+    whole.start(&BARE)?;
+    whole.start(&BESIDE)?;
+    whole.platform("fresh")?;
+    let jcmd = whole.jdk.tool("jcmd").get_program().display().to_string();
+    whole.load(&format!("sizing jcmd={} {}", told(&jcmd), plan.told(&whole)))?;
+    println!("The page is in {}", plan.into.display());
+    Ok(())
+}
+
+/// How much is measured, and where the page goes.
+struct Plan {
+    name: &'static str,
+    into: PathBuf,
+}
+
+impl Plan {
+    fn of(project: &Project, bench: &str, words: &[&str]) -> Result<Self, Failure> {
+        let docs = project.root.join("docs");
+        let (name, into) = match words {
+            [] => ("usual", docs),
+            ["--long"] => ("long", docs),
+            ["--quick"] => ("quick", project.target.join("bench").join(bench)),
+            _ => return Err(Failure::new(format!("usage: cargo xtask bench {bench} [--quick | --long]"))),
+        };
+        fs::create_dir_all(&into).doing(format!("making {}", into.display()))?;
+        Ok(Self { name, into })
+    }
+
+    fn told(&self, whole: &Whole<'_>) -> String {
+        let versions = format!(
+            "Openfire 4.2.0 on Java {}, cloudbridge {}, built as it is shipped.",
+            whole.jdk.major,
+            env!("CARGO_PKG_VERSION")
+        );
+        format!(
+            "plan={} into={} versions={}",
+            self.name,
+            told(&self.into.display().to_string()),
+            told(&versions)
+        )
+    }
 }
 
 /// Everything that runs, and ends with this.
@@ -86,15 +124,33 @@ struct Whole<'a> {
     jdk: Jdk,
     jar: PathBuf,
     load: PathBuf,
+    options: &'static [&'static str],
     stopped: Receiver<()>,
+    // First the servers end, then what they ask.
     servers: Vec<Server>,
+    platforms: Vec<(Platform, PathBuf)>,
     lines: String,
+    /// The load average before anything was started.
+    before: String,
+}
+
+impl Drop for Whole<'_> {
+    fn drop(&mut self) {
+        self.servers.clear();
+        for (platform, folder) in &mut self.platforms {
+            platform.kill();
+            // It may be large, and tells nobody anything any more.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
 }
 
 impl<'a> Whole<'a> {
     /// Builds what is needed, as it is shipped.
-    fn prepare(project: &'a Project) -> Result<Self, Failure> {
+    fn prepare(project: &'a Project, options: &'static [&'static str]) -> Result<Self, Failure> {
         let stopped = signals()?;
+        let load = fs::read_to_string("/proc/loadavg").doing("reading the load average")?;
+        let before = load.split(' ').next().unwrap_or_default().to_owned();
         let jdk = Jdk::for_builds()?;
         builds::natives(project, Output::Kept(&project.log("natives")?))?;
         let jar = builds::jar(project, &jdk, Output::Kept(&project.log("dist")?))?;
@@ -103,16 +159,47 @@ impl<'a> Whole<'a> {
         cargo.args(["build", "--release", "--package", "bench-kit"]);
         execute(cargo, Output::Kept(&project.log("bench-kit")?))?;
         let load = project.target.join("release/bench-kit");
-        Ok(Self { project, jdk, jar, load, stopped, servers: Vec::new(), lines: String::new() })
+        let (servers, platforms, lines) = (Vec::new(), Vec::new(), String::new());
+        Ok(Self { project, jdk, jar, load, options, stopped, servers, platforms, lines, before })
+    }
+
+    /// Starts a platform that the load may ask; gives its address and its token.
+    fn platform(&mut self, name: &str) -> Result<(String, String), Failure> {
+        let folder = self.project.target.join("bench/whole").join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).doing(format!("emptying {}", folder.display()))?;
+        }
+        let log = self.project.log(&format!("platform-{name}"))?;
+        let platform = platform::start(&builds::platform_binary(self.project), &folder, &log)?;
+        let (port, token, pid) = (platform.port, platform.token.clone(), platform.pid());
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            self.lines,
+            "platform port={port} token={token} pid={pid} data={}",
+            told(&folder.display().to_string())
+        );
+        self.platforms.push((platform, folder));
+        self.go_on()?;
+        Ok((format!("http://127.0.0.1:{port}"), token))
     }
 
     fn start(&mut self, configuration: &Configuration) -> Result<(), Failure> {
         println!("Starting {}", configuration.name);
-        let server = Server::start(self.project, &self.jdk, &self.launch(configuration))?;
+        let mut launch = self.launch(configuration);
+        let mut parts = String::new();
+        if configuration.backend == Backend::Beside {
+            let (url, token) = self.platform("beside")?;
+            launch.properties.push(("plugin.cloudbridge.platform.url", url));
+            launch.properties.push(("plugin.cloudbridge.platform.token.password", token));
+            parts.extend(
+                self.platforms.last().map(|(platform, _)| format!(" part=platform:{}", platform.pid())),
+            );
+        }
+        let server = Server::start(self.project, &self.jdk, &launch)?;
         // Writing to a String does not fail.
         let _ = writeln!(
             self.lines,
-            "server name={} xmpp={} admin={} pid={} plugin={}",
+            "server name={} xmpp={} admin={} pid={} plugin={}{parts}",
             told(configuration.name),
             server.xmpp_port,
             server.admin_port,
@@ -144,7 +231,7 @@ impl<'a> Whole<'a> {
             jar: if plugin { self.jar.clone() } else { PathBuf::new() },
             users: Vec::new(),
             properties,
-            options: &["-Xmx1g"],
+            options: self.options,
         }
     }
 

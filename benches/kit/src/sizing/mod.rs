@@ -24,6 +24,8 @@ use store::{KINDS, Kind, Size, Store};
 struct Plan {
     /// Totals of what a platform keeps.
     totals: [usize; 2],
+    /// Messages are the most of it.
+    delivered: [usize; 2],
     /// Footprints come one by one, so there are fewer.
     footprints: [usize; 2],
     /// People online.
@@ -37,19 +39,26 @@ struct Plan {
 impl Plan {
     fn named(name: &str) -> Outcome<Self> {
         match name {
-            "quick" => {
-                Ok(Self { totals: [1000, 2000], footprints: [200, 400], sessions: 20, held: 300, turns: 8 })
-            }
+            "quick" => Ok(Self {
+                totals: [1000, 2000],
+                delivered: [1000, 2000],
+                footprints: [200, 400],
+                sessions: 40,
+                held: 300,
+                turns: 8,
+            }),
             "usual" => Ok(Self {
                 totals: [10_000, 100_000],
-                footprints: [2000, 20_000],
+                delivered: [100_000, 600_000],
+                footprints: [5000, 50_000],
                 sessions: 400,
                 held: 4000,
                 turns: 120,
             }),
             "long" => Ok(Self {
                 totals: [100_000, 1_000_000],
-                footprints: [10_000, 100_000],
+                delivered: [100_000, 1_000_000],
+                footprints: [50_000, 500_000],
                 sessions: 1000,
                 held: 8000,
                 turns: 400,
@@ -107,24 +116,22 @@ pub fn run(
     let mut store = Store::new(fresh)?;
     for (kind, name) in KINDS {
         say(&format!("a platform with more and more of: {name}"));
-        let totals = if kind == Kind::Footprints { plan.footprints } else { plan.totals };
+        let totals = match kind {
+            Kind::Delivered => plan.delivered,
+            Kind::Footprints => plan.footprints,
+            Kind::Users | Kind::Friends | Kind::Kept => plan.totals,
+        };
         measured.kept.push((name, store.grow(kind, &totals, plan.totals[1])?));
     }
-    say("the workload, and what the platform is asked for it");
-    let mut platform = Http::new(beside.number("port")?, Some(beside.text("token")?.to_owned()));
-    work(&plan, &mut measured, &bare, &bridge, &mut platform)?;
     for (at, told) in [&bare, &bridge].into_iter().enumerate() {
         say(&format!("people on {}", told.name));
         let part = Part { name: "platform".to_owned(), pids: vec![beside.number("pid")?] };
         crowd(&plan, &mut measured, at, told, (at == 1).then_some(&part), jcmd)?;
     }
-    let facts = [
-        format!(
-            "The machine: {}; load average before the servers were started {before}.",
-            machine::described()
-        ),
-        order.text("versions")?.to_owned(),
-    ];
+    say("the workload, and what the platform is asked for it");
+    let mut platform = Http::new(beside.number("port")?, Some(beside.text("token")?.to_owned()));
+    work(&plan, &mut measured, &bare, &bridge, &mut platform)?;
+    let facts = machine::facts(order.text("load")?, order.text("versions")?, order.text("plan")?);
     let page = page::page(&measured, &facts);
     let file = Path::new(order.text("into")?).join("scaling.md");
     fs::write(&file, &page).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -169,10 +176,12 @@ fn crowd(
 ) -> Outcome<()> {
     let mut crowd = Crowd::new(told)?;
     measured.empty[at] = crowd.weigh(jcmd)?;
-    let before = platform.map(process::memory).transpose()?;
-    crowd.gather(plan.sessions)?;
-    let full = crowd.weigh(jcmd)?;
-    measured.session[at] = full.each(measured.empty[at], plan.sessions);
+    // The first ones bring along what is made once: classes, pools, caches.
+    let first = plan.sessions / 10;
+    crowd.gather(0..first)?;
+    let (few, before) = (crowd.weigh(jcmd)?, platform.map(process::memory).transpose()?);
+    crowd.gather(first..first + plan.sessions)?;
+    measured.session[at] = crowd.weigh(jcmd)?.each(few, plan.sessions);
     if let Some((platform, before)) = platform.zip(before) {
         let more = process::memory(platform)?.anonymous as f64 - before.anonymous as f64;
         measured.session_at_platform = more / plan.sessions as f64;

@@ -44,7 +44,7 @@ const LIMITS: &str = "## What limits each part
 
 | part | what ends first | what then helps |
 |---|---|---|
-| Openfire | threads and heap for sessions; TLS of logins; one router thread per client connection at a time | a cluster, or several Openfires that share a platform |
+| Openfire | heap for sessions; CPU for the TLS of logins; what one connection sends is processed one after the other | a cluster, or several Openfires that share a platform |
 | the bridge in Openfire | the memory of what it holds while the platform is slow, bounded by `chat.heldMax`; the journal's disk while it is away, bounded by `journal.maxMegabytes`; the order of a conversation, which is decided one request after the other | a platform that is nearer or faster; `open` instead of `closed` |
 | the embedded platform | one file, one writer: commits per second of one disk; one machine's disk | a platform of its own, then more of them over Cassandra |
 | a platform process | hashing of passwords at logins; CPU for JSON | more processes: they keep nothing |
@@ -88,7 +88,7 @@ fn memory(measured: &Measured) -> String {
         format!("| {name} | {:.1} | {:.1} | {of} |\n", weight.heap / 1024.0, weight.outside / 1024.0)
     };
     let mut out = String::from(
-        "## Memory in Openfire\n\nkB of one, after a full collection: in the Java heap, and outside of it (Rust, threads, buffers). Small differences outside of the heap are the allocator's.\n\n\
+        "## Memory in Openfire\n\nkB of one, after a full collection: in the Java heap, and outside of it (Rust, threads, buffers). Small differences are the collector's and the allocator's.\n\n\
          | one | heap | outside | |\n|---|---:|---:|---|\n",
     );
     let sessions = format!("{} sessions with TLS, measured", measured.sessions);

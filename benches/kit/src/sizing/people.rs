@@ -4,6 +4,7 @@
 //! The heap is what is left after a full collection. What is outside of the heap is the rest of the anonymous memory, which needs a heap whose pages are
 //! all touched from the start (`-XX:+AlwaysPreTouch`, as large at the beginning as at the end).
 
+use std::ops::Range;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -58,15 +59,20 @@ impl Crowd {
         Ok(Self { xmpp: told.xmpp, openfire, page, here: Vec::new() })
     }
 
-    /// So many people register, log in and stay; some at a time.
+    /// These people register, log in and stay; some at a time.
     ///
     /// # Errors
     /// When one cannot.
-    pub fn gather(&mut self, count: usize) -> Outcome<()> {
+    pub fn gather(&mut self, numbers: Range<usize>) -> Outcome<()> {
         let at_once = 8;
         let port = self.xmpp;
         let each = |first: usize| -> Outcome<Vec<Client>> {
-            (first..count).step_by(at_once).map(|i| arrive(port, &format!("person{i}"))).collect()
+            numbers
+                .clone()
+                .skip(first)
+                .step_by(at_once)
+                .map(|i| arrive(port, &format!("person{i}")))
+                .collect()
         };
         let groups = in_parallel((0..at_once).collect(), each)?;
         self.here.extend(groups.into_iter().flatten());
@@ -79,7 +85,10 @@ impl Crowd {
     /// When Java does not tell.
     pub fn weigh(&self, jcmd: &str) -> Outcome<Weight> {
         let [pid] = self.openfire.pids[..] else { return Err("Openfire is one process".to_owned()) };
-        said(jcmd, &[&pid.to_string(), "GC.run"])?;
+        // What the first collection lets go of may have held something else.
+        for _ in 0..2 {
+            said(jcmd, &[&pid.to_string(), "GC.run"])?;
+        }
         let (heap, whole) = heap(&said(jcmd, &[&pid.to_string(), "GC.heap_info"])?)?;
         Ok(Weight { heap, outside: process::memory(&self.openfire)?.anonymous as f64 - whole })
     }
@@ -134,7 +143,8 @@ impl Paused {
     /// When it is not there.
     pub fn new(pid: u32) -> Outcome<Self> {
         let pid = one_process(pid)?;
-        kill_process(pid, Signal::STOP).map_err(|e| format!("stopping process {}: {e}", pid.as_raw_nonzero()))?;
+        kill_process(pid, Signal::STOP)
+            .map_err(|e| format!("stopping process {}: {e}", pid.as_raw_nonzero()))?;
         Ok(Self(pid))
     }
 }
