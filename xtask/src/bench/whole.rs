@@ -109,12 +109,8 @@ impl Plan {
             whole.jdk.major,
             env!("CARGO_PKG_VERSION")
         );
-        format!(
-            "plan={} into={} versions={}",
-            self.name,
-            told(&self.into.display().to_string()),
-            told(&versions)
-        )
+        let into = told(&self.into.display().to_string());
+        format!("plan={} into={into} load={} versions={}", self.name, whole.before, told(&versions))
     }
 }
 

@@ -98,13 +98,7 @@ struct Measured {
 ///
 /// # Errors
 /// When a server fails or does something else than what is to be measured.
-pub fn run(
-    order: &Line,
-    servers: Vec<Told>,
-    platforms: &[Line],
-    before: &str,
-    say: impl Fn(&str),
-) -> Outcome<()> {
+pub fn run(order: &Line, servers: Vec<Told>, platforms: &[Line], say: impl Fn(&str)) -> Outcome<()> {
     let plan = Plan::named(order.text("plan")?)?;
     let [beside, fresh] = platforms else { return Err("two platforms are needed".to_owned()) };
     let Ok([bare, bridge]) = <[Told; 2]>::try_from(servers) else {
