@@ -13,7 +13,8 @@ pub fn described() -> String {
         .and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     parts.extend(kilobytes.map(|kilobytes| format!("{:.0} GB of memory", kilobytes / 1024.0 / 1024.0)));
     let kernel = read("/proc/sys/kernel/osrelease");
-    parts.push(format!("Linux {}", kernel.trim()));
+    // What a distribution puts behind the version says nothing about figures.
+    parts.extend(kernel.trim().split('-').next().map(|version| format!("Linux {version}")));
     parts.join(", ").replace(", (", " (")
 }
 
