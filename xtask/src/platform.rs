@@ -1,7 +1,9 @@
-//! `cargo xtask run --platform-only`: the reference platform by itself, as the child of this process, with its console open to whoever runs it.
+//! The reference platform as the child of this process: by itself (`cargo xtask run --platform-only`), or beside the Openfire of `cargo xtask run`, where
+//! its token must be known to whoever runs both.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
@@ -15,7 +17,7 @@ pub struct Platform {
     child: Child,
     stdin: Option<ChildStdin>,
     pub token: String,
-    pub port: u64,
+    port: u64,
 }
 
 impl Platform {
@@ -30,6 +32,35 @@ impl Platform {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+
+    /// Its address.
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Failure> {
+        self.child.try_wait().doing("looking after the platform")
+    }
+
+    /// Ends it and waits.
+    pub fn stop(&mut self) -> Result<(), Failure> {
+        drop(self.stdin.take());
+        self.child.wait().doing("waiting for the platform").map(|_| ())
+    }
+
+    /// What curl needs to speak to it (`curl --config FILE`), so that the token stands on no command line.
+    pub fn write_curl(&self, file: &Path) -> Result<(), Failure> {
+        let text = format!(
+            "# Made by cargo xtask run for this run's platform.\nheader = \"authorization: Bearer {}\"\nheader = \"content-type: application/json\"\nurl = \"{}/v1/downlink\"\n",
+            self.token,
+            self.base()
+        );
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut out = options.open(file).doing(format!("writing {}", file.display()))?;
+        out.write_all(text.as_bytes()).doing(format!("writing {}", file.display()))
+    }
 }
 
 /// Starts it, says how to get in, and serves until somebody stops us. What it keeps stays in `target/run-platform`.
@@ -38,8 +69,8 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
     let binary = builds::platform(project, Output::Kept(&project.log("platform")?))?;
     let data = project.target.join("run-platform");
     let mut platform = start(&binary, &data, &project.log("run-platform")?)?;
-    let link = said(Command::new(&binary).arg("console").arg("--data").arg(&data))?;
-    let base = format!("http://127.0.0.1:{}", platform.port);
+    let link = console(&binary, &data)?;
+    let base = platform.base();
     println!(
         "\nThe reference platform runs by itself.\n\n\
          Console     {link}\n             (logs you in once, within ten minutes; another link: {} console --data {})\n\
@@ -54,15 +85,19 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
         data.display(),
     );
     while stopped.recv_timeout(Duration::from_millis(250)) == Err(mpsc::RecvTimeoutError::Timeout) {
-        if let Some(status) = platform.child.try_wait().doing("looking after the platform")? {
+        if let Some(status) = platform.ended()? {
             return Err(Failure::new(format!(
                 "the platform ended by itself ({status}); see target/logs/run-platform.log"
             )));
         }
     }
     println!("\nStopping");
-    drop(platform.stdin.take());
-    platform.child.wait().doing("waiting for the platform").map(|_| ())
+    platform.stop()
+}
+
+/// A link that logs in at the console, once.
+pub fn console(binary: &Path, data: &Path) -> Result<String, Failure> {
+    said(Command::new(binary).arg("console").arg("--data").arg(data))
 }
 
 /// Starts one on a data folder; what it says goes into `log`.

@@ -23,7 +23,8 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::console::{self, Console, ticket};
 use crate::http::{App, Limits, Rate, router};
-use crate::media::Folder;
+use crate::media::swift::Swift;
+use crate::media::{Files, Folder, Places};
 use crate::modules::purge;
 use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{Store, StoreError};
@@ -34,6 +35,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const HEADER_TIME: Duration = Duration::from_secs(20);
 /// How often what has ended is tidied up.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How often it is looked whether media can be had.
+const PROBE: Duration = Duration::from_secs(10);
 
 /// Why the platform does not run.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +140,7 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
         limits: Limits::default(),
         data: data.into(),
         tls: None,
+        swift: None,
         console: console::Settings::default(),
     };
     run(listener, store, Arc::new(credentials), setup, Some(parent_gone), announce)?;
@@ -160,6 +164,7 @@ pub fn standalone(config: &Path) -> Result<(), ServeError> {
         limits: config.limits,
         data: config.data,
         tls: config.tls,
+        swift: config.swift,
         console: config.console,
     };
     let announce = move || {
@@ -212,6 +217,7 @@ struct Setup {
     limits: Limits,
     data: PathBuf,
     tls: Option<(PathBuf, PathBuf)>,
+    swift: Option<Swift>,
     console: console::Settings,
 }
 
@@ -235,7 +241,7 @@ fn run(
         let app = App {
             store: Arc::clone(&store),
             credentials,
-            files: Arc::new(Folder::in_data(&setup.data)),
+            files: Arc::new(Places::new(Folder::in_data(&setup.data), setup.swift)),
             metrics: Arc::default(),
             rate: Arc::new(Rate::new(setup.rate)),
             hashing: Arc::new(Semaphore::new(cores.div_ceil(2))),
@@ -257,6 +263,7 @@ fn run(
             }
             None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
         };
+        let prober = tokio::spawn(probe(Arc::clone(&app.files)));
         let sweeper = tokio::spawn(sweep(app));
         if setup.console.enabled {
             ticket::note_address(&setup.data, &address)?;
@@ -268,6 +275,7 @@ fn run(
         handle.graceful_shutdown(Some(GRACE));
         server.await.map_err(std::io::Error::other)??;
         sweeper.abort();
+        prober.abort();
         ticket::forget_address(&setup.data);
         store.close().await;
         tracing::info!("stopped");
@@ -315,6 +323,14 @@ async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Resu
         () = gone => "stdin ended",
         _ = tokio::signal::ctrl_c() => "interrupt",
     })
+}
+
+/// Looks whether media can be had, so that health knows before somebody wants one.
+async fn probe(files: Arc<dyn Files>) {
+    loop {
+        files.probe().await;
+        tokio::time::sleep(PROBE).await;
+    }
 }
 
 async fn sweep(app: App) {

@@ -167,7 +167,8 @@ impl<'a> Whole<'a> {
         }
         let log = self.project.log(&format!("platform-{name}"))?;
         let platform = platform::start(&builds::platform_binary(self.project), &folder, &log)?;
-        let (port, token, pid) = (platform.port, platform.token.clone(), platform.pid());
+        let (url, token, pid) = (platform.base(), platform.token.clone(), platform.pid());
+        let port = url.rsplit(':').next().unwrap_or_default();
         // Writing to a String does not fail.
         let _ = writeln!(
             self.lines,
@@ -176,7 +177,7 @@ impl<'a> Whole<'a> {
         );
         self.platforms.push((platform, folder));
         self.go_on()?;
-        Ok((format!("http://127.0.0.1:{port}"), token))
+        Ok((url, token))
     }
 
     fn start(&mut self, configuration: &Configuration) -> Result<(), Failure> {
