@@ -361,8 +361,9 @@ const LIMITS: &str = "## What this can show, and what it cannot
 
 - Bare Openfire keeps what it keeps in the HSQLDB inside its own process; the platform keeps more of each message (also those that were delivered, as history) in a process of its own or on other
   machines. That the whole path costs more than no path is what had to be expected; the page says how much.
-- A few cores are shared by the load, by Openfire, by the platform and by every database node. Three database nodes on one machine do three times the work of one on the same cores: on the clock they can only lose. What they are
-  for, that users and messages are spread over machines and that one may die, no figure of this page can show.
+- A few cores are shared by the load, by Openfire, by the platform and by every database node. Three database nodes keep three copies: on one machine that is three times the writing on the same cores, so the
+  clock shows what copies cost and nothing of what they are for, that users and messages are spread over machines and that one may die.
+- A bridge asks one platform instance at a time and goes to the next when that one is gone. With one Openfire the other instances stand by; several Openfires would use several.
 - So what carries over to other machines is the CPU per operation and its share by process, not the seconds: the part that fills a core first is the limit of a deployment that gives each part a machine,
   as long as the network between them is not. That bound is computed; no second machine was there to confirm it.
 - That the time of one operation stays where it is as data grows is visible as far as the axes go, and no further. The store alone was taken to 1,000,000 (`crates/im-platform/docs/scale.md`).
