@@ -28,7 +28,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// From here on a signal is an event, not an end.
-fn signals() -> Result<mpsc::Receiver<()>, Failure> {
+pub fn signals() -> Result<mpsc::Receiver<()>, Failure> {
     let (stop, stopped) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).doing("listening for Ctrl-C")?;
     std::thread::spawn(move || {
