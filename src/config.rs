@@ -2,15 +2,22 @@
 //!
 //! Leaves out: where the values come from (Openfire's properties, through the shim).
 
+mod keystone;
+
 use std::collections::BTreeMap;
 
 use im_api::footprint::{Audience, Precision};
+
+pub use keystone::KeystoneConfig;
 
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
 
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
+
+/// As [`CLUSTERED`]: whether this node is the cluster's senior member (`false`: it is not), the one that listens to the platform.
+pub const SENIOR: &str = "senior";
 
 /// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
 pub const USERS_READ_ONLY: &str = "usersReadOnly";
@@ -110,7 +117,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 6] = ["chat", "state", "user", "friend", "group", "footprint"];
+pub const MODULES: [&str; 7] = ["chat", "state", "user", "friend", "group", "room", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +254,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("group.timeoutMillis", LIMIT, "3000", "Modules", "Group: time limit (ms)", LIMIT_HELP),
     setting("group.onFailure", FAILURE, "open", "Modules", "Group: slow or dead platform", FAILURE_HELP),
     setting(
+        "room.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Room",
+        "Rooms. mirror: what is said, joins, leaves, members are told. decide: what is said is held until the platform has it on the room's timeline; members who were away get what they missed when they join; rooms made or removed at the platform appear here.",
+    ),
+    setting("room.timeoutMillis", LIMIT, "3000", "Modules", "Room: time limit (ms)", LIMIT_HELP),
+    setting("room.onFailure", FAILURE, "open", "Modules", "Room: slow or dead platform", FAILURE_HELP),
+    setting(
         "footprint.mode",
         MODES,
         "watch",
@@ -304,6 +321,14 @@ pub const SETTINGS: &[Setting] = &[
         "Bearer token for the remote platform. Stored encrypted. The embedded platform makes its own.",
     ),
     setting(
+        "platform.auth",
+        Type::Word(&["token", "keystone"]),
+        "token",
+        "Platform",
+        "Authentication",
+        "token: the platform takes the token above. keystone: an OpenStack cloud's Keystone gives the tokens, and where Address is empty its catalogue says where the platform is (service type im).",
+    ),
+    setting(
         "platform.proxy",
         Type::Url,
         "",
@@ -343,6 +368,58 @@ pub const SETTINGS: &[Setting] = &[
         "Platform",
         "Lease (s)",
         "If this server falls silent, the platform takes its users offline after this time.",
+    ),
+    setting(
+        "keystone.url",
+        Type::Url,
+        "",
+        "Keystone",
+        "Keystone",
+        "Address of the identity service, for example https://keystone.example.org/v3. CA file, proxy and connect limit of the platform hold for it as well.",
+    ),
+    setting(
+        "keystone.applicationCredentialId",
+        Type::Text,
+        "",
+        "Keystone",
+        "Application credential: id",
+        "Of a user who has the bridge's role in the platform's project. Empty: user and password below.",
+    ),
+    setting(
+        "keystone.applicationCredentialSecret.password",
+        Type::Secret,
+        "",
+        "Keystone",
+        "Application credential: secret",
+        "Stored encrypted.",
+    ),
+    setting("keystone.user", Type::Text, "", "Keystone", "User", "Only without an application credential."),
+    setting("keystone.userDomain", Type::Text, "Default", "Keystone", "User's domain", "Its name."),
+    setting("keystone.password", Type::Secret, "", "Keystone", "Password", "Stored encrypted."),
+    setting(
+        "keystone.project",
+        Type::Text,
+        "",
+        "Keystone",
+        "Project",
+        "The project in which the user has the bridge's role.",
+    ),
+    setting("keystone.projectDomain", Type::Text, "Default", "Keystone", "Project's domain", "Its name."),
+    setting(
+        "keystone.region",
+        Type::Text,
+        "",
+        "Keystone",
+        "Region",
+        "The platform's region in the catalogue. Empty: the first that has one.",
+    ),
+    setting(
+        "keystone.interface",
+        Type::Word(&["public", "internal", "admin"]),
+        "public",
+        "Keystone",
+        "Interface",
+        "Which of the platform's endpoints is used.",
     ),
     setting(
         "mirror.bodies",
@@ -414,10 +491,16 @@ pub struct Config {
     pub subdomain: String,
     /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
     pub footprint: FootprintConfig,
+    /// Whether this server is part of a cluster ([`CLUSTERED`]).
+    pub clustered: bool,
+    /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
+    pub senior: bool,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
     pub token: String,
+    /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
+    pub keystone: Option<KeystoneConfig>,
     /// `platform.proxy`
     pub proxy: Option<String>,
     /// `platform.caFile`
@@ -544,7 +627,10 @@ impl Config {
             values.insert(setting.key, value);
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
-        if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
+        if raw.get(CLUSTERED).is_some_and(|v| v == "true")
+            && values["platform.url"].is_empty()
+            && values["platform.auth"] == "token"
+        {
             for name in MODULES {
                 let key = mode_key(name);
                 let value = values[key].clone();
@@ -624,8 +710,11 @@ impl Config {
                     _ => GeoUris::Entries,
                 },
             },
+            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
+            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
+            keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
             ca_file: optional("platform.caFile"),
             connect_ms: number("platform.connectMillis"),
@@ -646,6 +735,12 @@ impl Config {
         &self.raw
     }
 
+    /// Whether the platform is another than the embedded one.
+    #[must_use]
+    pub fn remote(&self) -> bool {
+        self.url.is_some() || self.keystone.is_some()
+    }
+
     /// Whether anything is sent to a platform at all.
     #[must_use]
     pub fn sends(&self) -> bool {
@@ -664,7 +759,9 @@ impl Config {
     /// Whether sessions are told to the platform.
     #[must_use]
     pub fn tells_sessions(&self) -> bool {
-        self.chat == ModuleMode::Decide || self.state >= ModuleMode::Mirror
+        self.chat == ModuleMode::Decide
+            || self.state >= ModuleMode::Mirror
+            || self.module("room").mode == ModuleMode::Decide
     }
 
     /// What the connection to the platform depends on: if it changes, the connection is made anew.
@@ -673,6 +770,7 @@ impl Config {
         (
             self.url.clone(),
             self.token.clone(),
+            self.keystone.clone(),
             self.proxy.clone(),
             self.ca_file.clone(),
             self.connect_ms,

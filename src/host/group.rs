@@ -23,7 +23,7 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::Element;
 
 use super::core::{Core, lock, now_ms};
-use super::downlink::apply;
+use super::downlink::{Carried, apply, ends};
 use super::import::{End, read_from_openfire};
 
 /// Groups in one list from Openfire.
@@ -66,31 +66,37 @@ impl Pictures {
         state.missed = true;
     }
 
-    /// For the status page.
-    pub fn status(&self) -> Value {
+    /// For the status page: whether the picture was told for the mode and the platform of now, and what it came to.
+    pub fn status(&self, core: &Core) -> Value {
+        let now = key(core);
         let state = lock(&self.state);
         json!({
-            "told": state.told.is_some(), "groups": state.groups, "reported": state.reported,
+            "told": state.told.as_ref() == Some(&now), "groups": state.groups, "reported": state.reported,
             "applied": state.applied, "at_ms": state.at_ms, "error": state.error,
         })
     }
 }
 
+/// What the picture is told for.
+fn key(core: &Core) -> (ModuleMode, Option<String>) {
+    (core.config().module("group").mode, core.client.url())
+}
+
 /// Carries out what the platform says about a group.
-pub fn carry_out(core: &Core, event: &DownEvent) {
+pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     #[derive(Deserialize)]
     struct Membership {
         user: String,
         role: Option<Role>,
     }
-    if core.config().module("group").mode != ModuleMode::Decide {
-        return;
-    }
     let id = event.subject.clone();
     match event.kind.as_str() {
         "im.group.removed" => apply(core, "group", "group.remove", &[id]),
         "im.group.member" => {
-            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else { return };
+            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else {
+                core.failed("downlink", format!("{} of the platform's cannot be used", event.kind));
+                return Carried::Out("unusable");
+            };
             match role {
                 Some(role) => apply(core, "group", "group.member", &[id, user, word(role).into()]),
                 None => apply(core, "group", "group.unmember", &[id, user]),
@@ -99,21 +105,25 @@ pub fn carry_out(core: &Core, event: &DownEvent) {
         // What it is by now: it may be gone again.
         "im.group.changed" => match patiently(core, || whole(core, &id)) {
             Some(Some(group)) if group.room.is_none() => put(core, &group),
-            Some(_) => core.row_counts.add("group.group_put", "gone"),
-            None => {}
+            Some(_) => {
+                core.row_counts.add("group.group_put", "gone");
+                Carried::Out("gone")
+            }
+            None if ends(core) => Carried::Withdrawn,
+            None => Carried::Out("failed"),
         },
-        _ => {}
+        _ => Carried::Nothing,
     }
 }
 
 /// A group as the verb takes it; its members count only if Openfire has to make it.
-fn put(core: &Core, group: &Group) {
+fn put(core: &Core, group: &Group) -> Carried {
     let mut arguments =
         vec![group.id.clone(), group.name.clone(), group.description.clone().unwrap_or_default()];
     for member in &group.members {
         arguments.extend([member.user.clone(), word(member.role).to_owned()]);
     }
-    apply(core, "group", "group.put", &arguments);
+    apply(core, "group", "group.put", &arguments)
 }
 
 /// Openfire's groups have administrators and members.
@@ -165,8 +175,8 @@ fn patiently<T>(core: &Core, ask: impl Fn() -> Result<T, PlatformError>) -> Opti
 /// Tells the picture if it is time. It is told by the thread that tells changes, when none is waiting, so that nothing older comes after it; in decide
 /// mode what the platform has said meanwhile is done first.
 pub fn picture_if_due(core: &Core) {
-    let mode = core.config().module("group").mode;
-    let key = (mode, core.client.url());
+    let key = key(core);
+    let mode = key.0;
     let ready = mode >= ModuleMode::Mirror
         && key.1.is_some()
         && core.breaker.closed()
