@@ -117,7 +117,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 6] = ["chat", "state", "user", "friend", "group", "footprint"];
+pub const MODULES: [&str; 7] = ["chat", "state", "user", "friend", "group", "room", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,6 +253,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("group.timeoutMillis", LIMIT, "3000", "Modules", "Group: time limit (ms)", LIMIT_HELP),
     setting("group.onFailure", FAILURE, "open", "Modules", "Group: slow or dead platform", FAILURE_HELP),
+    setting(
+        "room.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Room",
+        "Rooms. mirror: what is said, joins, leaves, members are told. decide: what is said is held until the platform has it on the room's timeline; members who were away get what they missed when they join; rooms made or removed at the platform appear here.",
+    ),
+    setting("room.timeoutMillis", LIMIT, "3000", "Modules", "Room: time limit (ms)", LIMIT_HELP),
+    setting("room.onFailure", FAILURE, "open", "Modules", "Room: slow or dead platform", FAILURE_HELP),
     setting(
         "footprint.mode",
         MODES,
@@ -749,7 +759,9 @@ impl Config {
     /// Whether sessions are told to the platform.
     #[must_use]
     pub fn tells_sessions(&self) -> bool {
-        self.chat == ModuleMode::Decide || self.state >= ModuleMode::Mirror
+        self.chat == ModuleMode::Decide
+            || self.state >= ModuleMode::Mirror
+            || self.module("room").mode == ModuleMode::Decide
     }
 
     /// What the connection to the platform depends on: if it changes, the connection is made anew.

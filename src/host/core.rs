@@ -141,6 +141,8 @@ pub struct Core {
     /// What rows claim: a lane per module and sender.
     pub row_lanes: Mutex<Lanes>,
     pub rows_wake: Condvar,
+    /// Everything about rooms.
+    pub rooms: super::room::State,
     /// There is something in the journal's `calls`.
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
@@ -230,6 +232,7 @@ impl Core {
             echoes: super::echoes::Echoes::default(),
             row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
             rows_wake: Condvar::new(),
+            rooms: super::room::State::default(),
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
@@ -286,6 +289,7 @@ impl Core {
         let limit = Duration::from_millis(self.config().timeout_ms).max(Duration::from_secs(15));
         for (seq, value) in entries {
             match super::intake::decode_held(seq, &value, Instant::now() + limit) {
+                Some((held, alone)) if super::intake::is_room(&value) => self.replay_room(held, alone),
                 Some((held, alone)) => {
                     let moves = lock(&self.lanes).push(held, alone);
                     self.carry_out(moves);
@@ -363,17 +367,23 @@ impl Core {
                 Some(_) => continue,
             };
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
+            let types = || row.on.types.join(" ");
             let line = match row.on.source {
                 // Nothing is gained by looking at what is not told.
                 Source::Event if mode < ModuleMode::Mirror => continue,
                 Source::Event => ("event", events_of(namespace).to_owned(), "*", mode, false),
                 Source::Component if mode < ModuleMode::Decide => continue,
                 Source::Component => ("component", config.subdomain.clone(), namespace, mode, false),
+                Source::Room => ("room", types(), namespace, mode, false),
                 Source::Client => (row.on.kind.as_str(), "get set".to_owned(), namespace, mode, false),
             };
             if mode != ModuleMode::Off && !table.contains(&line) {
                 table.push(line);
             }
+        }
+        let rooms = config.module("room").mode;
+        if rooms != ModuleMode::Off {
+            table.push(("message", "groupchat".into(), "*", rooms, rooms >= ModuleMode::Mirror));
         }
         let mut w = Writer::new(1).int(table.len() as i32);
         for (kind, types, namespace, mode, remote) in table {
@@ -490,6 +500,11 @@ impl Core {
             self.lanes_wake.notify_all();
             return;
         }
+        if number >= super::room::ROOM_EFFECTS {
+            self.room_done(number, outcome, detail);
+            self.lanes_wake.notify_all();
+            return;
+        }
         let moves = lock(&self.lanes).done(number, outcome, Instant::now(), timeout);
         self.carry_out(moves);
     }
@@ -498,6 +513,7 @@ impl Core {
     pub fn dropped(&self, token: u64) {
         lock(&self.lanes).forget_token(token);
         lock(&self.row_lanes).forget_token(token);
+        lock(&self.rooms.lanes).forget_token(token);
         lock(&self.sessions).lost(token, Instant::now());
     }
 
@@ -589,6 +605,7 @@ impl Core {
             self.snapshot_due.store(true, Ordering::Release);
             lock(&self.sessions).reset();
         }
+        self.room_mode_changed(before.module("room").mode);
         self.wake_all();
     }
 
@@ -615,6 +632,7 @@ impl Core {
         self.decide_wake.notify_all();
         self.link_wake.notify_all();
         self.rows_wake.notify_all();
+        self.rooms.wake();
         self.calls_wake.1.notify_all();
         self.handovers.wake();
         self.wake_mirror();
@@ -639,7 +657,11 @@ impl Core {
         self.release_presences();
         self.wake_all();
         let mut lanes = lock(&self.lanes);
-        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 || lock(&self.sessions).held() > 0 {
+        while lanes.held() > 0
+            || lock(&self.row_lanes).held() > 0
+            || lock(&self.sessions).held() > 0
+            || lock(&self.rooms.lanes).held() > 0
+        {
             if Instant::now() >= answer_by {
                 drop(lanes);
                 self.decide_rows_alone(true);
@@ -657,12 +679,20 @@ impl Core {
         }
         lanes.freeze();
         drop(lanes);
+        lock(&self.rooms.lanes).freeze();
         self.decide_rows_alone(true);
         // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
-        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < rows::ROW_EFFECTS).count();
+        let withdrawn = self.effects.withdraw();
+        let of_rooms = |n: &&u64| **n >= super::room::ROOM_EFFECTS && **n < rows::ROW_EFFECTS;
+        let rooms_withdrawn = withdrawn.iter().filter(of_rooms).count();
+        let withdrawn = withdrawn.iter().filter(|n| **n < super::room::ROOM_EFFECTS).count();
         let patience = Instant::now() + Duration::from_secs(10);
         let mut lanes = lock(&self.lanes);
-        while (lanes.in_effect() > withdrawn || self.effects.waited_for() > 0) && Instant::now() < patience {
+        while (lanes.in_effect() > withdrawn
+            || self.effects.waited_for() > 0
+            || lock(&self.rooms.lanes).in_effect() > rooms_withdrawn)
+            && Instant::now() < patience
+        {
             lanes = self
                 .lanes_wake
                 .wait_timeout(lanes, Duration::from_millis(20))
@@ -700,7 +730,8 @@ fn events_of(namespace: &str) -> &'static str {
     match namespace {
         "jabber:iq:roster" => "roster",
         "urn:cloudbridge:group:0" => "group",
-        _ => "user",
+        "jabber:iq:register" => "user",
+        _ => "room",
     }
 }
 

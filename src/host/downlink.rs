@@ -17,7 +17,7 @@ use crate::ffi::frame::Outcome;
 use crate::modules::state::Sessions;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::jid::Jid;
-use crate::stanza::json;
+use crate::stanza::{Stanza, json};
 
 use super::core::{Core, lock};
 use super::cursor::{self, Cursor};
@@ -254,7 +254,16 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             .ok_or("its subject is nobody of this server".to_owned())
     };
     Ok(Some(match event.kind.as_str() {
-        "im.stanza" => ("chat", "route", vec![stanza(core, event, &data)?]),
+        "im.stanza" => {
+            let stanza = stanza(core, event, &data)?;
+            match stanza.type_() {
+                Some("groupchat") => {
+                    let nick = stanza.from().and_then(|from| from.rsplit(['/', '@']).next()).unwrap_or_default();
+                    ("room", "room.say", vec![needed("to")?, nick.to_owned(), stanza.to_xml_string()])
+                }
+                _ => ("chat", "route", vec![stanza.to_xml_string()]),
+            }
+        }
         "im.session.close" => {
             let resource = text("resource");
             let bare = event.subject.clone();
@@ -275,6 +284,18 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             arguments.extend(entry.groups);
             ("friend", "roster.put", arguments)
         }
+        "im.room.changed" => {
+            let members = data.get("members").and_then(Value::as_array).ok_or("members is missing")?;
+            let pair = |m: &Value| Some(format!("{} {}", m["affiliation"].as_str()?, m["user"].as_str()?));
+            let mut arguments = vec![event.subject.clone()];
+            arguments.extend(members.iter().filter_map(pair));
+            ("room", "room.make", arguments)
+        }
+        "im.room.removed" => ("room", "room.destroy", vec![event.subject.clone()]),
+        "im.room.member" => {
+            let affiliation = data.get("affiliation").and_then(Value::as_str).unwrap_or("none");
+            ("room", "room.member", vec![event.subject.clone(), text("user"), affiliation.to_owned()])
+        }
         "im.state.changed" => {
             let state: UserState = serde_json::from_value(data).map_err(|e| e.to_string())?;
             let (show, status) = shown(&lock(&core.sessions), &state);
@@ -292,7 +313,7 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
 
 /// A stanza that somebody sends through the platform. Without a sender it is the server's; without an id it has the event's, by which a repeated one is
 /// recognised.
-fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String> {
+fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<Stanza, String> {
     let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
     let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict).map_err(|e| e.to_string())?;
     let to = data.get("to").and_then(Value::as_str).ok_or("to is missing")?;
@@ -303,7 +324,7 @@ fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String
     if stanza.id().is_none() {
         stanza.set_attr("id", Some(&event.id));
     }
-    Ok(stanza.to_xml_string())
+    Ok(stanza)
 }
 
 /// What contacts are to see from our resource: the aggregated state, but nothing while a session of this server's leads, because they see that one.

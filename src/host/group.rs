@@ -66,14 +66,20 @@ impl Pictures {
         state.missed = true;
     }
 
-    /// For the status page.
-    pub fn status(&self) -> Value {
+    /// For the status page: whether the picture was told for the mode and the platform of now, and what it came to.
+    pub fn status(&self, core: &Core) -> Value {
+        let now = key(core);
         let state = lock(&self.state);
         json!({
-            "told": state.told.is_some(), "groups": state.groups, "reported": state.reported,
+            "told": state.told.as_ref() == Some(&now), "groups": state.groups, "reported": state.reported,
             "applied": state.applied, "at_ms": state.at_ms, "error": state.error,
         })
     }
+}
+
+/// What the picture is told for.
+fn key(core: &Core) -> (ModuleMode, Option<String>) {
+    (core.config().module("group").mode, core.client.url())
 }
 
 /// Carries out what the platform says about a group.
@@ -169,8 +175,8 @@ fn patiently<T>(core: &Core, ask: impl Fn() -> Result<T, PlatformError>) -> Opti
 /// Tells the picture if it is time. It is told by the thread that tells changes, when none is waiting, so that nothing older comes after it; in decide
 /// mode what the platform has said meanwhile is done first.
 pub fn picture_if_due(core: &Core) {
-    let mode = core.config().module("group").mode;
-    let key = (mode, core.client.url());
+    let key = key(core);
+    let mode = key.0;
     let ready = mode >= ModuleMode::Mirror
         && key.1.is_some()
         && core.breaker.closed()

@@ -25,6 +25,7 @@ mod mirror;
 pub mod page;
 mod pep;
 mod presence;
+mod room;
 mod rows;
 mod status;
 mod threads;
@@ -149,6 +150,17 @@ impl Host {
                 let (key, present, value) = (r.str()?, r.bool()?, r.str()?);
                 self.core.setting(key, present.then_some(value));
             }
+            notice::OCCUPANT => {
+                let seq = r.long()?;
+                let mut reading = occupant(&mut r, seq)?;
+                reading.open = r.bool()?;
+                self.core.occupant(&reading);
+            }
+            notice::OCCUPANTS => {
+                let seq = r.long()?;
+                let all = r.list(|r| occupant(r, seq))?;
+                self.core.occupants(seq, all);
+            }
             notice::FELLBACK => self.core.fell_back(r.str()?.as_bytes()),
             notice::DROPPED => self.core.dropped(r.long()?),
             other => return Err(HostError::Invalid(format!("unknown notice {other}"))),
@@ -271,4 +283,10 @@ fn reading(r: &mut Reader<'_>, seq: u64, jid: String, open: bool) -> Result<Read
         show: r.str()?.to_owned(),
         status: r.str()?.to_owned(),
     })
+}
+
+fn occupant(r: &mut Reader<'_>, seq: u64) -> Result<room::Reading, HostError> {
+    let (room, jid, nick) = (r.str()?.to_owned(), r.str()?.to_owned(), r.str()?.to_owned());
+    let member = matches!(r.str()?, "owner" | "admin" | "member");
+    Ok(room::Reading { seq, room, jid, nick, member, open: true })
 }

@@ -111,7 +111,7 @@ fn overview(h: &mut String, s: &Value) {
     let rows: [(&str, &str, String); 16] = [
         ("Platform", "/platform/kind", text(&platform["kind"])),
         ("Address", "/platform/url", text(&platform["url"])),
-        ("Found by Keystone at", "/platform/keystone/url", text(&platform["keystone"]["url"])),
+        ("Keystone", "/platform/keystone/url", text(&platform["keystone"]["url"])),
         (
             "Token of Keystone ends in (s)",
             "/platform/keystone/token_ends_in_s",

@@ -64,6 +64,7 @@ impl Core {
         let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else { return false };
         let source = match stanza.to() {
             _ if flags.event() => Source::Event,
+            _ if flags.room() => Source::Room,
             Some(to) if to == format!("{}.{}", self.config().subdomain, self.start.domain) => {
                 Source::Component
             }
@@ -91,6 +92,9 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
+                if row.name == "room.destroyed" {
+                    self.room_is_gone(stanza.from().unwrap_or_default());
+                }
                 match self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
                     true => self.row_counts.add(&row.name, "echo"),
                     false => self.observe(row, bytes),
@@ -98,7 +102,7 @@ impl Core {
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
-                if !row.secret && source == Source::Client {
+                if !row.secret && matches!(source, Source::Client | Source::Room) {
                     self.mirror(Reason::Mirror, bytes);
                 }
                 false
@@ -250,10 +254,12 @@ impl Core {
             sent: timestamp(sent_ms),
             epoch: self.epoch.to_string(),
             seq: 0,
+            nick: String::new(),
         }
     }
 
-    fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+    /// Sends a row's request, known by our node and its key.
+    pub fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
         self.send_row(row, stanza, own, Sending { origin: true, limit: None })
     }
 

@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::PlatformError;
 
 use super::core::{Core, lock};
-use super::{cloud, downlink, handover, import, link, mirror, rows};
+use super::{cloud, downlink, handover, import, link, mirror, room, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -45,6 +45,11 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     for number in 0..rows::WORKERS {
         spawn(format!("cloudbridge-row-{number}"), Box::new(rows::work));
     }
+    for number in 0..room::WORKERS {
+        spawn(format!("cloudbridge-room-{number}"), Box::new(room::ask::run));
+        spawn(format!("cloudbridge-catchup-{number}"), Box::new(room::catchup::run));
+    }
+    spawn("cloudbridge-rooms".into(), Box::new(room::settle::run));
     spawn("cloudbridge-tell".into(), Box::new(rows::tell));
     spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
     spawn("cloudbridge-import".into(), Box::new(import::run));
@@ -211,7 +216,8 @@ fn clock(core: &Core) {
         let held = lock(&core.lanes).held();
         let rows = lock(&core.row_lanes).held();
         let presences = lock(&core.sessions).holding();
-        let busy = held + rows + presences > 0;
+        let rooms = lock(&core.rooms.lanes).held();
+        let busy = held + rows + presences + rooms > 0;
         std::thread::park_timeout(Duration::from_millis(if busy { 10 } else { 50 }));
         if presences > 0 {
             core.presences_over_time();
@@ -222,6 +228,9 @@ fn clock(core: &Core) {
             if core.decide_rows_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
                 core.breaker.failure("no answer within the time limit of a row", false);
             }
+        }
+        if rooms > 0 {
+            core.rooms_over_time();
         }
         if held == 0 {
             core.descended();

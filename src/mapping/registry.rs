@@ -14,6 +14,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("user", include_str!("../modules/user/module.json")),
     ("friend", include_str!("../modules/friend/module.json")),
     ("group", include_str!("../modules/group/module.json")),
+    ("room", include_str!("../modules/room/module.json")),
     ("footprint", include_str!("../modules/footprint/module.json")),
 ];
 

@@ -132,12 +132,14 @@ pub struct Own {
     pub sent: String,
     /// This start of the bridge.
     pub epoch: String,
-    /// Number of the reading, for states.
+    /// Number of the reading, for states and occupants.
     pub seq: u64,
+    /// The speaker's nickname in the room.
+    pub nick: String,
 }
 
 /// What `own:` pointers may name.
-const OWN: [&str; 6] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq"];
+const OWN: [&str; 7] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq", "/nick"];
 
 impl Own {
     fn get(&self, pointer: &str) -> Option<Value> {
@@ -147,6 +149,7 @@ impl Own {
             "/key" => &self.key,
             "/sent" => &self.sent,
             "/epoch" => &self.epoch,
+            "/nick" => &self.nick,
             "/seq" => return Some(self.seq.into()),
             _ => return None,
         };

@@ -3,8 +3,10 @@
 
 mod api;
 mod downlink;
+mod groups;
 mod history;
 mod remote;
+mod rooms;
 mod rows;
 mod shim;
 mod state;

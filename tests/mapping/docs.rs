@@ -149,6 +149,7 @@ fn takes(row: &Row) -> String {
         Source::Client => "",
         Source::Event => ", as an event",
         Source::Component => ", sent to our component",
+        Source::Room => ", sent to a room",
     };
     format!("{} {}{namespace}{source}", on.kind, on.types.join(", "))
 }
@@ -270,6 +271,7 @@ fn modules() -> String {
                 Source::Client => "",
                 Source::Event => " (events)",
                 Source::Component => " (own component)",
+                Source::Room => " (to rooms)",
             };
             add(&mut stanzas, format!("{} {what}{source}", row.on.kind));
             if let Some(request) = &row.request {

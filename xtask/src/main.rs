@@ -55,7 +55,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "journal|offer|platform [--quick]",
+        arguments: "convert|journal|offer|platform|fig13|sizing [--quick]",
         about: "runs a benchmark (docs/performance.md)",
         run: bench::run,
     },
