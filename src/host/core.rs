@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, ModuleMode, PREFIX, WrongSetting};
+use crate::config::{Config, MODULES, ModuleMode, PREFIX, WrongSetting};
 use crate::error::HostError;
 use crate::ffi::frame::{Outcome, Writer, effect};
 use crate::journal::{Journal, Stream};
 use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
-use crate::mapping::{Registry, Source};
+use crate::mapping::Source;
 use crate::modules::chat;
 use crate::modules::chat::history;
 use crate::modules::state::{Reading, Sessions};
@@ -129,8 +129,8 @@ pub struct Core {
     pub mirror_wake: (Mutex<()>, Condvar),
     pub handovers: Handovers,
     pub counters: Counters,
-    /// The modules and their rows.
-    pub registry: Registry,
+    /// Folders of somebody else's, and with them the modules and their rows.
+    pub folders: super::folders::Folders,
     pub row_counts: rows::Counts,
     pub echoes: super::echoes::Echoes,
     /// What rows claim: a lane per module and sender.
@@ -181,6 +181,7 @@ impl Core {
             ))
         };
         private_folder(&data).map_err(|e| io(&e))?;
+        private_folder(&data.join("modules")).map_err(|e| io(&e))?;
         let node = node_id(&data).map_err(|e| io(&e))?;
         let journal = Journal::open(&data.join("journal"), now_ms(), config.journal_max)
             .map_err(|e| HostError::Io(e.to_string()))?;
@@ -211,7 +212,7 @@ impl Core {
             mirror_wake: Default::default(),
             handovers: Handovers::default(),
             counters: Counters::default(),
-            registry: Registry::built_in().0,
+            folders: super::folders::Folders::default(),
             row_counts: rows::Counts::default(),
             echoes: super::echoes::Echoes::default(),
             row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
@@ -280,14 +281,37 @@ impl Core {
 
     /// Whether anything is sent to a platform at all.
     pub fn sends(&self) -> bool {
-        self.config().sends() || self.owes.load(Ordering::Acquire) || self.descending.load(Ordering::Acquire)
+        let config = self.config();
+        let sends =
+            |module: &&str| config.module(module).mode >= ModuleMode::Mirror && self.folder(module).is_none();
+        MODULES.iter().any(|module| sends(module))
+            || self.owes.load(Ordering::Acquire)
+            || self.descending.load(Ordering::Acquire)
     }
 
     /// Whether sessions are told to the platform.
     pub fn tells_sessions(&self) -> bool {
-        self.config().tells_sessions()
+        let config = self.config();
+        (config.chat == ModuleMode::Decide && self.folder("chat").is_none())
+            || (config.state >= ModuleMode::Mirror && self.folder("state").is_none())
             || self.owes.load(Ordering::Acquire)
             || self.descending.load(Ordering::Acquire)
+    }
+
+    /// Whether anybody wants to know about sessions.
+    pub fn wants_sessions(&self) -> bool {
+        let config = self.config();
+        self.tells_sessions() || config.chat == ModuleMode::Decide || config.state >= ModuleMode::Mirror
+    }
+
+    /// Whether the platform keeps messages that this bridge gave it.
+    pub fn owes(&self) -> bool {
+        self.owes.load(Ordering::Acquire)
+    }
+
+    /// Whether this node hears what others say to the whole server.
+    pub fn speaks(&self) -> bool {
+        true
     }
 
     /// The platform says whether it still keeps messages for anybody here.
@@ -325,16 +349,22 @@ impl Core {
         let mut table: Vec<(&str, String, &str, ModuleMode, bool)> =
             vec![("message", "chat normal".into(), "*", mode, config.chat >= ModuleMode::Mirror)];
         // A presence is looked at where it may be held or is only counted; in mirror mode notices say everything.
-        if matches!(config.state, ModuleMode::Watch | ModuleMode::Decide) {
+        let held = config.state == ModuleMode::Decide && self.folder("state").is_none();
+        if config.state == ModuleMode::Watch || held {
             table.push(("presence", "available".into(), "*", config.state, false));
         }
-        for row in self.registry.rows() {
+        let registry = self.registry();
+        for row in registry.rows() {
             let mode = match row.batch.as_deref() {
                 None => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
             };
+            // Presence that folders are told comes from notices; messages have their line.
+            if row.folder != 0 && row.on.kind != "iq" {
+                continue;
+            }
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
             let line = match row.on.source {
                 // Nothing is gained by looking at what is not told.
@@ -352,7 +382,17 @@ impl Core {
         for (kind, types, namespace, mode, remote) in table {
             w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide).finish()
+        // Who has taken accounts over without logins leaves those to Openfire.
+        let users = self.folder("user");
+        let login = users.as_ref().is_none_or(|users| users.folder.module.login.is_some());
+        let login = login && config.module("user").mode == ModuleMode::Decide;
+        let mut flags = self.served();
+        flags.extend((login && users.is_some()).then(|| "plain-only".to_owned()));
+        let mut w = w.bool(self.wants_sessions()).bool(login).int(flags.len() as i32);
+        for flag in &flags {
+            w = w.str(flag);
+        }
+        w.finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
@@ -375,6 +415,7 @@ impl Core {
 
     fn finish(&self, finished: Finished) {
         let Finished { held, action, alone } = finished;
+        self.folders.over(held.seq);
         if let Err(error) = self.journal.remove(Stream::Held, &[(held.seq, held.journal_bytes)]) {
             self.failed("journal", error.to_string());
         }
@@ -391,7 +432,12 @@ impl Core {
         if alone {
             self.counters.add("alone", 1);
         }
-        if action == Action::Stored
+        if action == Action::Stored && self.folder("chat").is_some() {
+            // The folder's backend keeps it.
+            if let Some((_, recipient)) = held.lane.split_once('>') {
+                self.handover_if_here(recipient);
+            }
+        } else if action == Action::Stored
             && let Some((_, recipient)) = held.lane.split_once('>')
         {
             self.pending_at_platform(true);
@@ -475,12 +521,14 @@ impl Core {
             self.link_wake.notify_all();
         }
         drop(sessions);
+        super::by_row::came(self, std::slice::from_ref(reading));
         self.carry_out_presence(moves);
     }
 
     /// The shim listed all sessions.
     pub fn sessions(&self, seq: u64, all: &[Reading]) {
         let moves = lock(&self.sessions).replace(seq, all, Instant::now());
+        super::by_row::came(self, all);
         self.carry_out_presence(moves);
         self.snapshot_due.store(true, Ordering::Release);
         self.link_wake.notify_all();
@@ -520,6 +568,13 @@ impl Core {
             self.ready.store(false, Ordering::Release);
             self.reconfigure.store(true, Ordering::Release);
         }
+        self.audience_changed(sends, tells);
+        self.folder_setting(key);
+        self.wake_all();
+    }
+
+    /// After a change of what is sent to the platform at all, or of whether it is told of sessions.
+    pub fn audience_changed(&self, sends: bool, tells: bool) {
         if sends != self.sends() {
             self.reconfigure.store(true, Ordering::Release);
         }
@@ -528,7 +583,6 @@ impl Core {
             self.snapshot_due.store(true, Ordering::Release);
             lock(&self.sessions).reset();
         }
-        self.wake_all();
     }
 
     /// Notes a failure for the page; logs it when it is new.
@@ -616,6 +670,8 @@ impl Core {
         self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
+        self.folders.running().iter().for_each(|running| running.shutdown());
+        self.folders.look_again();
         self.wake_all();
     }
 

@@ -3,12 +3,16 @@
 //! Reading order: [`Host`] (what the boundary calls), `core` (what all threads share), `threads` (who runs when), `handover`, `link`, `mirror`
 //! (one job each), `status` and `page` (what admins see).
 
+mod backend;
+mod by_row;
 mod core;
 mod downlink;
 mod echoes;
 mod effects;
 mod files;
+mod folders;
 mod handover;
+mod heard;
 mod history;
 mod import;
 mod intake;
@@ -17,6 +21,7 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod page_folders;
 mod presence;
 mod rows;
 mod status;
@@ -88,6 +93,7 @@ impl Host {
     /// [`HostError::Io`] when the data folder or the journal cannot be used.
     pub fn start(start: Start) -> Result<Host, HostError> {
         let core = Arc::new(Core::open(start)?);
+        core.look_at_folders(true);
         core.replay()?;
         let threads = threads::start(&core);
         core.announce();
@@ -168,7 +174,7 @@ impl Host {
             ask::TEST_PLATFORM => link::test(&self.core).map(|text| Writer::new(0).str(&text)),
             ask::CHECK_SETTINGS => {
                 let form = r.list(|r| Ok((r.str()?.to_owned(), r.str()?.to_owned())))?;
-                page::check(&form).map(|writes| {
+                page::check(&form, &status::status(&self.core)).map(|writes| {
                     let mut w = Writer::new(0).int(i32::try_from(writes.len()).unwrap_or(0));
                     for write in writes {
                         w = w
@@ -205,7 +211,7 @@ impl Host {
             }
             ask::EXPLAIN => {
                 let (xml, event) = (r.str()?.to_owned(), r.bool()?);
-                crate::modules::explain(&self.core.registry, &xml, event, |name| {
+                crate::modules::explain(&self.core.registry(), &xml, event, |name| {
                     self.core.config().module(name)
                 })
                 .map(|explanation| Writer::new(0).str(&explanation.to_string()))

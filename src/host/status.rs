@@ -54,6 +54,7 @@ pub fn status(core: &Core) -> Value {
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
         },
+        "folders": super::folders::status(core),
         "platform": {
             "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
             "url": core.client.url(),

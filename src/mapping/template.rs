@@ -125,10 +125,12 @@ pub struct Own {
     pub epoch: String,
     /// Number of the reading, for states.
     pub seq: u64,
+    /// Whether the recipient has a session here that takes messages, for messages.
+    pub here: bool,
 }
 
 /// What `own:` pointers may name.
-const OWN: [&str; 6] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq"];
+const OWN: [&str; 7] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq", "/here"];
 
 impl Own {
     fn get(&self, pointer: &str) -> Option<Value> {
@@ -139,6 +141,7 @@ impl Own {
             "/sent" => &self.sent,
             "/epoch" => &self.epoch,
             "/seq" => return Some(self.seq.into()),
+            "/here" => return Some(self.here.into()),
             _ => return None,
         };
         Some(Value::String(text.clone()))
