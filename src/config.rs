@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use im_api::footprint::{Audience, Precision};
+
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
 
@@ -105,7 +107,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 4] = ["chat", "state", "user", "friend"];
+pub const MODULES: [&str; 5] = ["chat", "state", "user", "friend", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +232,47 @@ pub const SETTINGS: &[Setting<'static>] = &[
         "Modules",
         "Friend: search service",
         "Subdomain of the service by which clients find people of this server (decide mode only). Another than that of the search plugin.",
+    ),
+    setting(
+        "footprint.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Footprint",
+        "Places that people publish (PEP). mirror: told to the platform, texts only with mirror.bodies. decide: the platform is asked first, others see a place no more exactly than its precision says, and what is shared or removed at the platform is published or retracted here.",
+    ),
+    setting("footprint.timeoutMillis", LIMIT, "3000", "Modules", "Footprint: time limit (ms)", LIMIT_HELP),
+    setting(
+        "footprint.onFailure",
+        FAILURE,
+        "open",
+        "Modules",
+        "Footprint: slow or dead platform",
+        "open: it is published, as coarse as it would have been, and the platform is told later. closed: the client gets an error that says to try again.",
+    ),
+    setting(
+        "footprint.audience",
+        Type::Word(&["friends", "me", "all"]),
+        "friends",
+        "Modules",
+        "Footprint: audience",
+        "For whom places are of somebody who has not said it: who may read a node that is made for a first place.",
+    ),
+    setting(
+        "footprint.precision",
+        Type::Word(&["city", "district", "street", "exact"]),
+        "city",
+        "Modules",
+        "Footprint: precision",
+        "How exactly others see a place whose owner has not said it: about 10 km, 1 km, 100 m, or as it is.",
+    ),
+    setting(
+        "footprint.geoUri",
+        Type::Word(&["entries", "off", "chat"]),
+        "entries",
+        "Modules",
+        "Footprint: geo: URIs",
+        "entries: a geo: URI in a microblog entry is its place. chat: a chat message that is nothing but a geo: URI is also shared with its recipient as a footprint. off: neither.",
     ),
     setting(
         "platform.url",
@@ -370,6 +413,8 @@ pub struct Config {
     pub login_callers: usize,
     /// `friend.subdomain`
     pub subdomain: String,
+    /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
+    pub footprint: FootprintConfig,
     /// `platform.url`; None = embedded.
     pub url: Option<String>,
     /// `platform.token.password`
@@ -390,6 +435,36 @@ pub struct Config {
     pub sync_ms: u64,
     /// `journal.maxMegabytes`, in bytes.
     pub journal_max: u64,
+}
+
+/// What the footprint module knows besides what every module has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FootprintConfig {
+    /// `footprint.audience`
+    pub audience: Audience,
+    /// `footprint.precision`
+    pub precision: Precision,
+    /// `footprint.geoUri`
+    pub geo: GeoUris,
+}
+
+/// Where `geo:` URIs are places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GeoUris {
+    /// Nowhere.
+    Off,
+    /// In microblog entries.
+    Entries,
+    /// And where a chat message is nothing else.
+    Chat,
+}
+
+impl FootprintConfig {
+    /// Whether an entry's `geo:` URI is its place.
+    #[must_use]
+    pub fn geo_in_entries(&self) -> bool {
+        self.geo >= GeoUris::Entries
+    }
 }
 
 /// One wrong setting.
@@ -465,7 +540,7 @@ impl Config {
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
         if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
-            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode"] {
+            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode", "footprint.mode"] {
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
                     let reason =
@@ -519,6 +594,24 @@ impl Config {
             held_max: number("chat.heldMax") as usize,
             history: mode("chat.mode") == ModuleMode::Decide && text("chat.history") == "platform",
             state: mode("state.mode"),
+            footprint: FootprintConfig {
+                audience: match text("footprint.audience").as_str() {
+                    "me" => Audience::Me,
+                    "all" => Audience::All,
+                    _ => Audience::Friends,
+                },
+                precision: match text("footprint.precision").as_str() {
+                    "exact" => Precision::Exact,
+                    "street" => Precision::Street,
+                    "district" => Precision::District,
+                    _ => Precision::City,
+                },
+                geo: match text("footprint.geoUri").as_str() {
+                    "off" => GeoUris::Off,
+                    "chat" => GeoUris::Chat,
+                    _ => GeoUris::Entries,
+                },
+            },
             url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
             token: text("platform.token.password"),
             proxy: optional("platform.proxy"),

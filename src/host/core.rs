@@ -14,6 +14,7 @@ use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
 use crate::mapping::Source;
 use crate::modules::chat;
 use crate::modules::chat::history;
+use crate::modules::footprint;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
 use crate::platform::{Breaker, Client};
@@ -356,7 +357,7 @@ impl Core {
         let registry = self.registry();
         for row in registry.rows() {
             let mode = match row.batch.as_deref() {
-                None => config.module(row.module()).mode,
+                None | Some(footprint::BATCH) => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
@@ -386,13 +387,12 @@ impl Core {
         let users = self.folder("user");
         let login = users.as_ref().is_none_or(|users| users.folder.module.login.is_some());
         let login = login && config.module("user").mode == ModuleMode::Decide;
-        let mut flags = self.served();
-        flags.extend((login && users.is_some()).then(|| "plain-only".to_owned()));
-        let mut w = w.bool(self.wants_sessions()).bool(login).int(flags.len() as i32);
-        for flag in &flags {
-            w = w.str(flag);
-        }
-        w.finish()
+        let mut names: Vec<(&str, String)> =
+            footprint::NODES.iter().map(|node| ("pubsub.node", (*node).to_owned())).collect();
+        names.extend(self.served().into_iter().map(|namespace| ("serve", namespace)));
+        names.extend((login && users.is_some()).then(|| ("login", "plain".to_owned())));
+        let w = w.bool(self.wants_sessions()).bool(login).int(names.len() as i32);
+        names.iter().fold(w, |w, (name, value)| w.str(name).str(value)).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the

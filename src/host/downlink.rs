@@ -95,6 +95,12 @@ fn carry_out(core: &Core, event: &DownEvent) {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return;
     }
+    if module(event) == "footprint" {
+        if core.config().module("footprint").mode == ModuleMode::Decide {
+            super::footprint::downlink::carry_out(core, event);
+        }
+        return;
+    }
     let Some((module, verb, arguments)) = verb(core, event) else { return };
     if core.config().module(module).mode != ModuleMode::Decide {
         return;

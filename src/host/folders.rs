@@ -231,7 +231,7 @@ impl Core {
         self.wake_all();
     }
 
-    /// Namespaces that nobody in Openfire serves unless we do, as flags of the FILTER frame.
+    /// Namespaces that nobody in Openfire serves unless we do.
     pub fn served(&self) -> Vec<String> {
         let registry = self.registry();
         let mut out: Vec<String> = registry
@@ -241,7 +241,7 @@ impl Core {
             .flat_map(|module| &module.rows)
             .filter(|row| row.on.kind == "iq" && row.on.source == Source::Client && row.does == Does::Claim)
             .filter(|row| self.config().module(row.module()).mode != ModuleMode::Off)
-            .filter_map(|row| Some(format!("serve {}", row.on.namespace.as_deref()?)))
+            .filter_map(|row| row.on.namespace.clone())
             .collect();
         out.sort();
         out.dedup();

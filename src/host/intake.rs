@@ -134,6 +134,7 @@ impl Core {
             ModuleMode::Decide => self.mirror(Reason::Mirror, bytes),
         };
         self.counters.add(if taken { "taken" } else { "passed" }, 1);
+        self.offer_chat_place(bytes);
         taken
     }
 

@@ -18,7 +18,7 @@ use crate::mapping::answer::Made;
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
 use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
-use crate::modules::user;
+use crate::modules::{footprint, user};
 use crate::platform::{Breaker, Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
@@ -84,6 +84,9 @@ impl Core {
                 && history::own(&stanza)
                 && flags.hold()
                 && self.claim_row(row, token, &value, bytes, stopping);
+        }
+        if row.batch.as_deref() == Some(footprint::BATCH) {
+            return self.offer_footprint(row, token, flags, &stanza, &value, bytes);
         }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
@@ -167,6 +170,8 @@ impl Core {
         match row.batch.as_deref() {
             // Openfire has no history to give in its place.
             Some(history::BATCH) => Policy::Closed,
+            // As it was written it might say where somebody is to who must not know; what `open` means is done by `footprint`.
+            Some(footprint::BATCH) => Policy::Closed,
             _ => self.config().module(row.module()).on_failure,
         }
     }
@@ -218,7 +223,10 @@ impl Core {
             for held in lanes.overdue(now, all) {
                 let Some(row) = &held.row else { continue };
                 let closed = self.with_breaker_of(row, Breaker::closed);
-                if !everything && closed && held.deadline > now {
+                // A footprint's thread knows what to do without the platform.
+                let stays =
+                    row.batch.as_deref() == Some(footprint::BATCH) && !self.stopping.load(Ordering::Acquire);
+                if (!everything && closed || stays) && held.deadline > now {
                     continue;
                 }
                 let policy = self.policy(row);
@@ -335,6 +343,9 @@ pub fn work(core: &Core) {
 
 fn ask(core: &Core, held: Held) {
     let Some(row) = held.row.clone() else { return };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::ask(core, &held, &row);
+    }
     let Ok(stanza) = Stanza::parse(&held.bytes, &Limits::default()) else { return };
     let mut value = mapping::value(&stanza, true);
     let own = core.own(&held.key, held.sent_ms);
@@ -452,6 +463,7 @@ pub fn tell(core: &Core) {
     // What is before this has been looked at, and is for those who are waited for: nothing behind it may overtake it.
     let mut from = 0;
     let mut waited_for: BTreeSet<String> = BTreeSet::new();
+    core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
         let entries = match core.journal.depth(Stream::Calls).entries {
             0 => Vec::new(),
@@ -520,6 +532,9 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
         core.failed("row", "an entry of the journal belongs to no row any more and is given up".into());
         return Ok(());
     };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::told(core, &row, &stanza, &format!("{seq:x}"), sent_ms);
+    }
     let value = mapping::value(&stanza, true);
     let own = core.own(&format!("{seq:x}"), sent_ms);
     let outcome = match core.call_row(&row, &value, &own) {
@@ -544,7 +559,8 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     Ok(())
 }
 
-fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
+/// An entry of what is to be told.
+pub fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
     let (time, name, bytes) = parts(entry)?;
     let row = core.registry().row(name).map(Arc::clone)?;
     let stanza = Stanza::parse(bytes, &Limits::default()).ok()?;

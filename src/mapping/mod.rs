@@ -12,6 +12,7 @@ pub mod backend;
 pub mod cases;
 pub mod explain;
 pub mod folder;
+pub mod ids;
 mod place;
 pub mod registry;
 pub mod row;

@@ -13,6 +13,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("state", include_str!("../modules/state/module.json")),
     ("user", include_str!("../modules/user/module.json")),
     ("friend", include_str!("../modules/friend/module.json")),
+    ("footprint", include_str!("../modules/footprint/module.json")),
 ];
 
 /// See the module.

@@ -224,7 +224,7 @@ fn accounts_and_logins_are_a_foreign_backends_with_tokens_that_are_renewed() {
     let scram = server.ask(&Writer::new(ask::SCRAM).str("juliet").finish());
     let mut r = Reader::new(&scram);
     assert_eq!((r.u8().expect("opcode"), r.int().expect("code"), r.str().expect("salt")), (0, 0, ""));
-    assert!(server.flags().contains(&"plain-only".to_owned()));
+    assert!(server.flags().contains(&"login plain".to_owned()));
     server.assert_nowhere("canary-");
     assert!(!server.status().to_string().contains("canary-"));
 }

@@ -112,7 +112,7 @@ impl Server {
         self.home.path().join("cloudbridge")
     }
 
-    /// The flags at the end of the filter table.
+    /// What folders have the filter table say at its end.
     pub fn flags(&self) -> Vec<String> {
         let frame = self.host().describe("filter").expect("filter");
         let mut r = Reader::new(&frame);
@@ -123,7 +123,9 @@ impl Server {
         };
         r.list(row).expect("rows");
         r.bool().and_then(|_| r.bool()).expect("sessions, login");
-        r.list(|r| Ok(r.str()?.to_owned())).expect("flags")
+        let mut names = r.list(|r| Ok(format!("{} {}", r.str()?, r.str()?))).expect("names");
+        names.retain(|name| !name.starts_with("pubsub.node"));
+        names
     }
 
     pub fn start_again(&mut self) {

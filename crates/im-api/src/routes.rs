@@ -69,7 +69,7 @@ pub const RECEIPTS: &str = "/v1/rooms/{room}/receipts";
 pub const MISSED: &str = "/v1/rooms/{room}/missed";
 /// POST [`crate::footprint::Share`] gives 201 [`crate::footprint::Feature`]. GET: see [`crate::footprint::FeatureCollection`].
 pub const FOOTPRINTS: &str = "/v1/footprints";
-/// GET `?viewer=`: [`crate::footprint::Feature`]. DELETE: 204.
+/// GET `?viewer=`, PUT [`crate::footprint::Share`]: [`crate::footprint::Feature`]. DELETE: 204.
 pub const FOOTPRINT: &str = "/v1/footprints/{user}/{id}";
 /// PUT the file `?user=&audience=` gives [`crate::media::Medium`]. GET `?viewer=`: the file. DELETE `?user=`: 204.
 pub const MEDIA: &str = "/v1/media/{id}";

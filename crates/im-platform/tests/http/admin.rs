@@ -131,7 +131,9 @@ fn migrates(scripts: &[std::path::PathBuf], folder: &Path) {
             '{\"friend\":\"juliet@example.org\"}');")
             .expect("announced");
     }
-    conn.execute_batch("ANALYZE").expect("what earlier versions did at their end");
+    if format < 5 {
+        conn.execute_batch("ANALYZE").expect("what earlier versions did at their end");
+    }
     conn.close().expect("closed");
     let made = run(&["migrate", "--data"], &[folder]);
     assert_eq!(

@@ -27,6 +27,7 @@ fn find(viewer: &str) -> Find {
         since: None,
         until: None,
         user: None,
+        track: None,
         limit: 7,
         after: None,
     }

@@ -115,9 +115,9 @@ final class Bridge {
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
-            states::filter, events::filter, table -> login.wanted(table.login), components::filter);
+            states::filter, events::filter, table -> login.wanted(table.login, table.named("login").contains("plain")), components::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states),
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, writers),
             LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
@@ -138,7 +138,7 @@ final class Bridge {
         watch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
         undo("the components", () -> components.filter(FilterTable.NOTHING));
-        undo("the login", () -> login.wanted(false));
+        undo("the login", () -> login.wanted(false, false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
@@ -210,11 +210,13 @@ final class Bridge {
         };
     }
 
-    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states) {
+    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states,
+                                     StanzaWriter.Pool writers) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
-            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters));
+            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters),
+            new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers));
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {
