@@ -428,3 +428,154 @@ fn in_mirror_mode_messages_pass_and_are_told_in_order_and_one_backend_waits_for_
     server.until("told as well", |s| s["journal"]["calls"] == 0);
     assert_eq!(backend.state()["books"]["juliet@example.org"]["romeo@example.org"]["state"], "both");
 }
+
+#[test]
+fn presence_is_told_by_rows_as_it_changes_and_once() {
+    let backend = Node::strict();
+    let settings =
+        [("state.mode", "mirror"), ("state.url", backend.url().leak() as &str), ("state.key.password", KEY)];
+    let server = Server::prepared(&settings, |data| {
+        let to = data.join("modules/state");
+        std::fs::create_dir_all(&to).expect("folder");
+        std::fs::write(to.join("module.json"), STATE).expect("written");
+    });
+    server.log_in("juliet@example.org/balcony", 3);
+    server.until("online", |_| {
+        backend.state()["shown"]["juliet@example.org/balcony"] == json!({"on": "yes", "show": ""})
+    });
+    server.show("juliet@example.org/balcony", "dnd", "reading <3");
+    server.until("busy", |_| backend.state()["shown"]["juliet@example.org/balcony"]["show"] == "dnd");
+    server.show("juliet@example.org/balcony", "dnd", "reading <3");
+    server.log_out("juliet@example.org/balcony");
+    server.until("offline", |_| backend.state()["shown"]["juliet@example.org/balcony"]["on"] == "no");
+    server.until("all told", |s| s["journal"]["calls"] == 0);
+    assert_eq!(backend.asked("POST /api/shown"), 3);
+    assert_eq!(server.status()["platform"]["kind"], "none");
+}
+
+const STATE: &str = r#"{
+  "name": "state", "version": "1", "about": "Presence of sessions.",
+  "backend": { "url": "{url}", "auth": { "header": { "name": "X-Api-Key", "value": { "setting": "key.password" } } } },
+  "settings": [{ "key": "url", "about": "Base URL." }, { "key": "key.password", "about": "Key.", "secret": true }],
+  "rows": [
+    {
+      "name": "state.shown", "about": "A session shows something else.", "does": "observe",
+      "on": { "kind": "presence", "source": "event", "types": ["available"] },
+      "request": { "method": "POST", "path": "/api/shown", "form": { "who": { "$": "/from" }, "on": "yes", "show": { "$": "/show", "or": "" } } },
+      "answers": [{ "status": "200", "when": [{ "at": "answer:/ok", "is": true }], "then": "done" }]
+    },
+    {
+      "name": "state.gone", "about": "A session has gone.", "does": "observe",
+      "on": { "kind": "presence", "source": "event", "types": ["unavailable"] },
+      "request": { "method": "POST", "path": "/api/shown", "form": { "who": { "$": "/from" }, "on": "no" } },
+      "answers": [{ "status": "200", "when": [{ "at": "answer:/ok", "is": true }], "then": "done" }]
+    }
+  ]
+}"#;
+
+/// Asks for the kind of entry that its first argument names, and for a client certificate of the authority in its second.
+const GUARD: &str = r#"
+const [kind, ca, cert, key] = process.argv.slice(1);
+const { readFileSync } = require("fs");
+const entered = (request) => {
+  const given = request.headers.authorization || "";
+  if (kind === "basic") return given === "Basic " + Buffer.from("bridge:canary-\u00e9:1").toString("base64");
+  if (kind === "bearer") return given === "Bearer canary-2";
+  return request.socket.authorized;
+};
+const answer = (request, response) => {
+  response.writeHead(entered(request) ? 200 : 401, { "content-type": "application/json" });
+  response.end(JSON.stringify({ sky: "clear" }));
+};
+const server = kind === "certificate"
+  ? require("https").createServer({ ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key), requestCert: true, rejectUnauthorized: false }, answer)
+  : require("http").createServer(answer);
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+process.stdin.on("end", () => process.exit(0)).resume();
+"#;
+
+#[test]
+fn a_folder_gets_in_by_basic_by_bearer_and_by_a_client_certificate_and_a_refusal_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = tempfile::tempdir().expect("scratch");
+    let file = |name: &str, text: &str| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().expect("key");
+    let ca_pem = ca.self_signed(&ca_key).expect("certificate").pem();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let signed = |name: &str| {
+        let key = rcgen::KeyPair::generate().expect("key");
+        let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        (leaf.signed_by(&key, &issuer).expect("certificate").pem(), key.serialize_pem())
+    };
+    let (server_cert, server_key) = signed("127.0.0.1");
+    let (client_cert, client_key) = signed("bridge.example.org");
+    let (ca_file, cert, key) =
+        (file("ca.pem", &ca_pem), file("cert.pem", &server_cert), file("key.pem", &server_key));
+    let entries = [
+        (
+            "basic",
+            "http",
+            json!({ "basic": { "user": "bridge", "password": { "file": "secret" } } }),
+            "canary-\u{e9}:1\n",
+        ),
+        ("bearer", "http", json!({ "bearer": { "token": { "file": "secret" } } }), "canary-2"),
+        (
+            "certificate",
+            "https",
+            json!({ "certificate": { "certificate": "client.pem", "key": "secret" } }),
+            client_key.as_str(),
+        ),
+    ];
+    for (kind, scheme, auth, secret) in entries {
+        let guard = Node::start(&["-e", GUARD, kind, &ca_file, &cert, &key]);
+        let manifest = |auth: &Value| {
+            let mut module = json!({
+                "name": "sky", "version": "1", "about": "The sky.",
+                "backend": { "url": format!("{scheme}://127.0.0.1:{}", guard.port), "auth": auth },
+                "rows": [{
+                    "name": "sky.ask", "about": "Asks.", "does": "claim",
+                    "on": { "kind": "iq", "types": ["get"], "namespace": "urn:example:sky:0" },
+                    "request": { "method": "GET", "path": "/sky" },
+                    "answers": [{ "status": "200", "then": { "reply": { "rest": [{ "n": "sky", "ns": "urn:example:sky:0", "c": [{ "$": "answer:/sky" }] }] } } }],
+                }],
+            });
+            if scheme == "https" {
+                module["backend"]["ca"] = json!("ca.pem");
+            }
+            module.to_string()
+        };
+        let server = Server::prepared(&[("sky.mode", "decide")], |data| {
+            let to = data.join("modules/sky");
+            std::fs::create_dir_all(&to).expect("folder");
+            for (name, text) in
+                [("ca.pem", ca_pem.as_str()), ("client.pem", &client_cert), ("secret", secret)]
+            {
+                std::fs::write(to.join(name), text).expect("written");
+                std::fs::set_permissions(to.join(name), std::fs::Permissions::from_mode(0o600))
+                    .expect("mode");
+            }
+            std::fs::write(to.join("module.json"), manifest(&auth)).expect("written");
+        });
+        let ask = |id: &str| server.offer(&ticket(id, "get", "<sky xmlns='urn:example:sky:0'/>"), HOLD);
+        assert!(ask("s1"), "{kind}: {:#}", server.status()["folders"]);
+        assert!(answer(&server, "s1").contains(">clear<"), "{kind}");
+        // Without it nobody gets in; one refusal is enough to know.
+        let path = server.data().join("modules/sky/module.json");
+        std::fs::write(path, manifest(&json!("none")).replace("\"1\"", "\"2\"")).expect("written");
+        server.until("the change counts", |s| s["folders"]["modules"]["sky"]["version"] == "2");
+        assert!(ask("s2"));
+        assert_eq!(server.outcome("s2"), "refused", "{kind}");
+        let breaker = server.status()["folders"]["modules"]["sky"]["breaker"].clone();
+        assert!(
+            breaker["state"] == "open" && breaker["error"].as_str().expect("why").contains("401"),
+            "{kind}: {breaker}"
+        );
+        assert!(!server.status().to_string().contains("canary-"), "{kind}");
+    }
+}

@@ -18,7 +18,7 @@ const accounts = new Map(); // name -> { secret, mail, wrong }
 const letters = []; // { id, ref, owner, at, stanza }
 const routes = new Map(); // ref -> "live" | "kept", so that the same letter twice is one
 const books = new Map(); // owner -> Map(contact -> { name, groups })
-const shown = new Map(); // owner -> { resource: show }
+const shown = new Map(); // full JID -> { on, show }
 const tickets = new Map(); // number -> { owner, subject, state }
 const jobs = new Map(); // id -> { left, data }
 const news = []; // { no, kind, ... }
@@ -97,6 +97,10 @@ const calls = {
   "GET /api/people": (_, query) => {
     const begin = (query.get("begin") ?? "").toLowerCase();
     return ok({ people: [...accounts.keys()].filter((name) => begin && name.startsWith(begin)).map((name) => ({ name })) });
+  },
+  "POST /api/shown": ({ who, on, show }) => {
+    shown.set(who, { on, show: show ?? null });
+    return ok();
   },
   "POST /api/tickets/open": ({ owner, subject }) => {
     if (!subject) return no("NO_SUBJECT", "a ticket needs a subject");
