@@ -671,7 +671,7 @@ impl Core {
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
         self.folders.running().iter().for_each(|running| running.shutdown());
-        self.folders.look_again();
+        self.folders.wake();
         self.wake_all();
     }
 

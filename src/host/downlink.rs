@@ -102,7 +102,8 @@ fn carry_out(core: &Core, event: &DownEvent) {
         return;
     }
     let Some((module, verb, arguments)) = verb(core, event) else { return };
-    if core.config().module(module).mode != ModuleMode::Decide {
+    // What a folder has taken over is not the platform's.
+    if core.config().module(module).mode != ModuleMode::Decide || core.folder(module).is_some() {
         return;
     }
     let follows = match verb {

@@ -4,9 +4,9 @@
 //!
 //! Leaves out: what a folder says (`mapping`), one folder's calls (`backend`), messages (`by_row`), its poll (`heard`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,8 +49,8 @@ pub struct Folders {
     old: Mutex<Vec<Arc<Running>>>,
     refused: Mutex<BTreeMap<String, String>>,
     seen: Mutex<HashMap<String, Print>>,
-    /// A setting of a folder's has changed: all are read again.
-    changed: AtomicBool,
+    /// Folders of which a setting has changed: they are read again.
+    changed: Mutex<BTreeSet<String>>,
     wake: (Mutex<()>, Condvar),
     next: AtomicU64,
     /// By the sequence of what is held.
@@ -65,7 +65,7 @@ impl Default for Folders {
             old: Mutex::default(),
             refused: Mutex::default(),
             seen: Mutex::default(),
-            changed: AtomicBool::new(false),
+            changed: Mutex::default(),
             wake: Default::default(),
             next: AtomicU64::new(1),
             laters: Mutex::default(),
@@ -79,9 +79,8 @@ impl Folders {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All are read again soon.
-    pub fn look_again(&self) {
-        self.changed.store(true, Ordering::Release);
+    /// Wakes the thread that looks at folders.
+    pub fn wake(&self) {
         drop(lock(&self.wake.0));
         self.wake.1.notify_all();
     }
@@ -148,8 +147,9 @@ impl Core {
         }
     }
 
-    /// Reads what has changed below `modules/`. `everything`: whatever has not changed as well.
-    pub fn look_at_folders(&self, everything: bool) {
+    /// Reads what has changed below `modules/`, and the folders of which a setting has changed.
+    pub fn look_at_folders(&self) {
+        let again = std::mem::take(&mut *lock(&self.folders.changed));
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.data.join("modules")).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -175,7 +175,7 @@ impl Core {
             let path = self.data.join("modules").join(&name);
             let print = fingerprint(&path);
             let known = lock(&self.folders.seen).insert(name.clone(), print.clone());
-            if known.is_some_and(|known| known == print) && !everything {
+            if known.is_some_and(|known| known == print) && !again.contains(&name) {
                 continue;
             }
             let number = self.folders.next.fetch_add(1, Ordering::Relaxed);
@@ -250,10 +250,11 @@ impl Core {
 
     /// A setting of this name may be a folder's.
     pub fn folder_setting(&self, key: &str) {
-        let module = key.split('.').next().unwrap_or_default();
-        let common = crate::mapping::backend::COMMON.iter().any(|name| key == format!("{module}.{name}"));
-        if !common && self.folder(module).is_some() {
-            self.folders.look_again();
+        let Some((module, own)) = key.split_once('.') else { return };
+        let folder = self.folder(module);
+        if folder.is_some_and(|running| running.folder.module.settings.iter().any(|s| s.key == own)) {
+            lock(&self.folders.changed).insert(module.to_owned());
+            self.folders.wake();
         }
     }
 
@@ -288,8 +289,7 @@ pub fn run(core: &Core) {
                 }
             }
             let asleep = lock(&core.folders.wake.0);
-            let changed =
-                || core.folders.changed.load(Ordering::Acquire) || core.ending.load(Ordering::Acquire);
+            let changed = || !lock(&core.folders.changed).is_empty() || core.ending.load(Ordering::Acquire);
             drop(
                 core.folders
                     .wake
@@ -298,7 +298,7 @@ pub fn run(core: &Core) {
                     .unwrap_or_else(PoisonError::into_inner),
             );
             if !core.ending.load(Ordering::Acquire) {
-                core.look_at_folders(core.folders.changed.swap(false, Ordering::AcqRel));
+                core.look_at_folders();
             }
         }
     });

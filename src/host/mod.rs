@@ -95,7 +95,7 @@ impl Host {
     /// [`HostError::Io`] when the data folder or the journal cannot be used.
     pub fn start(start: Start) -> Result<Host, HostError> {
         let core = Arc::new(Core::open(start)?);
-        core.look_at_folders(true);
+        core.look_at_folders();
         core.replay()?;
         let threads = threads::start(&core);
         core.announce();

@@ -535,6 +535,11 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     if row.batch.as_deref() == Some(footprint::BATCH) {
         return super::footprint::told(core, &row, &stanza, &format!("{seq:x}"), sent_ms);
     }
+    // A folder noted it and has gone; the built-in row of its name asks, it does not tell.
+    if row.folder == 0 && row.on.kind != "iq" {
+        core.failed("row", format!("what was noted for {} is given up: its folder has gone", row.name));
+        return Ok(());
+    }
     let value = mapping::value(&stanza, true);
     let own = core.own(&format!("{seq:x}"), sent_ms);
     let outcome = match core.call_row(&row, &value, &own) {
