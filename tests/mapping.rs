@@ -35,6 +35,21 @@ const BESIDE: &[Beside] = &[
     ("state", "every session's presence", &[("PUT", routes::SNAPSHOT), ("PUT", routes::LEASE)]),
     ("user", "login (SASL)", &[("POST", routes::VERIFY), ("GET", routes::SCRAM), ("GET", routes::DOWNLINK)]),
     ("friend", "", &[("GET", routes::DOWNLINK)]),
+    (
+        "group",
+        "every group there is, at a start",
+        &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
+    ),
+    (
+        "room",
+        "",
+        &[
+            ("PUT", routes::NODE_OCCUPANTS),
+            ("GET", routes::MISSED),
+            ("POST", routes::ROOM_SETTLE),
+            ("GET", routes::DOWNLINK),
+        ],
+    ),
     ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
 ];
 
@@ -104,6 +119,7 @@ fn own() -> Own {
         epoch: "e1".into(),
         seq: 7,
         here: false,
+        nick: "Ro".into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all threads of one host share, and how a stanza's fate is carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -22,8 +22,9 @@ use crate::stanza::{Limits, Stanza};
 
 use super::Start;
 use super::effects::{Effects, WAITED};
+use super::feed::{About, What};
 use super::handover::Handovers;
-use super::{presence, rows};
+use super::{cursor, presence, rows};
 
 /// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -115,6 +116,7 @@ pub struct Core {
     pub client: Client,
     pub breaker: Breaker,
     pub embedded: Mutex<Option<Embedded>>,
+    pub cloud: super::cloud::Cloud,
     pub child_inbox: Arc<ChildInbox>,
     pub platform_version: Mutex<Option<String>>,
     pub sessions: Mutex<Sessions>,
@@ -124,6 +126,8 @@ pub struct Core {
     pub snapshot_due: AtomicBool,
     /// The downlink has its place: what the platform says from now on is heard.
     pub listens: AtomicBool,
+    /// The senior member of the cluster has changed: the downlink's place is to be read again.
+    pub listen_anew: AtomicBool,
     pub reconfigure: AtomicBool,
     /// The mirror sleeps until it is woken, instead of looking by itself.
     pub mirror_sleeps: AtomicBool,
@@ -137,10 +141,20 @@ pub struct Core {
     /// What rows claim: a lane per module and sender.
     pub row_lanes: Mutex<Lanes>,
     pub rows_wake: Condvar,
+    /// Everything about rooms.
+    pub rooms: super::room::State,
     /// There is something in the journal's `calls`.
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
+    pub groups: super::group::Pictures,
+    /// What other plugins are told, and what they call.
+    pub feed: super::feed::Feed,
+    pub calls: super::api::Calls,
+    /// Where the cluster is in the downlink, as Openfire's property says.
+    pub shared_cursor: Mutex<Option<String>>,
+    /// The ids of the cluster's nodes, as far as they have told them.
+    pub members: Mutex<HashSet<String>>,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -190,7 +204,6 @@ impl Core {
         Ok(Core {
             node,
             epoch: uuid::Uuid::now_v7().to_string(),
-            config: RwLock::new(Arc::new(config)),
             wrong: Mutex::new(wrong),
             journal,
             lanes: Mutex::new(Lanes::new(1)),
@@ -201,6 +214,7 @@ impl Core {
             client: Client::default(),
             breaker: Breaker::default(),
             embedded: Mutex::new(None),
+            cloud: super::cloud::Cloud::default(),
             child_inbox: Arc::default(),
             platform_version: Mutex::new(None),
             sessions: Mutex::new(Sessions::new(presence::PRESENCE_EFFECTS)),
@@ -208,6 +222,7 @@ impl Core {
             ready: AtomicBool::new(false),
             snapshot_due: AtomicBool::new(true),
             listens: AtomicBool::new(false),
+            listen_anew: AtomicBool::new(false),
             reconfigure: AtomicBool::new(true),
             mirror_sleeps: AtomicBool::new(false),
             mirror_wake: Default::default(),
@@ -218,9 +233,23 @@ impl Core {
             echoes: super::echoes::Echoes::default(),
             row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
             rows_wake: Condvar::new(),
+            rooms: super::room::State::default(),
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
+            groups: super::group::Pictures::default(),
+            feed: super::feed::Feed::default(),
+            calls: super::api::Calls::default(),
+            shared_cursor: Mutex::new(config.raw().get(cursor::PROPERTY).cloned()),
+            members: Mutex::new(
+                config
+                    .raw()
+                    .keys()
+                    .filter_map(|k| k.strip_prefix(cursor::MEMBER))
+                    .map(str::to_owned)
+                    .collect(),
+            ),
+            config: RwLock::new(Arc::new(config)),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),
@@ -261,6 +290,7 @@ impl Core {
         let limit = Duration::from_millis(self.config().timeout_ms).max(Duration::from_secs(15));
         for (seq, value) in entries {
             match super::intake::decode_held(seq, &value, Instant::now() + limit) {
+                Some((held, alone)) if super::intake::is_room(&value) => self.replay_room(held, alone),
                 Some((held, alone)) => {
                     let moves = lock(&self.lanes).push(held, alone);
                     self.carry_out(moves);
@@ -312,7 +342,7 @@ impl Core {
 
     /// Whether this node hears what others say to the whole server.
     pub fn speaks(&self) -> bool {
-        true
+        self.config().senior
     }
 
     /// The platform says whether it still keeps messages for anybody here.
@@ -367,17 +397,23 @@ impl Core {
                 continue;
             }
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
+            let types = || row.on.types.join(" ");
             let line = match row.on.source {
                 // Nothing is gained by looking at what is not told.
                 Source::Event if mode < ModuleMode::Mirror => continue,
                 Source::Event => ("event", events_of(namespace).to_owned(), "*", mode, false),
                 Source::Component if mode < ModuleMode::Decide => continue,
                 Source::Component => ("component", config.subdomain.clone(), namespace, mode, false),
+                Source::Room => ("room", types(), namespace, mode, false),
                 Source::Client => (row.on.kind.as_str(), "get set".to_owned(), namespace, mode, false),
             };
             if mode != ModuleMode::Off && !table.contains(&line) {
                 table.push(line);
             }
+        }
+        let rooms = config.module("room").mode;
+        if rooms != ModuleMode::Off {
+            table.push(("message", "groupchat".into(), "*", rooms, rooms >= ModuleMode::Mirror));
         }
         let mut w = Writer::new(1).int(table.len() as i32);
         for (kind, types, namespace, mode, remote) in table {
@@ -419,16 +455,21 @@ impl Core {
         if let Err(error) = self.journal.remove(Stream::Held, &[(held.seq, held.journal_bytes)]) {
             self.failed("journal", error.to_string());
         }
-        self.counters.add(
-            match action {
-                Action::Release { .. } => "released",
-                Action::Stored => "stored",
-                Action::Drop => "already_handed_over",
-                Action::Replace { .. } => "replaced",
-                Action::Refuse { .. } => "refused",
-            },
-            1,
-        );
+        let outcome = match action {
+            Action::Release { .. } => "released",
+            Action::Stored => "stored",
+            Action::Drop => "already_handed_over",
+            Action::Replace { .. } => "replaced",
+            Action::Refuse { .. } => "refused",
+        };
+        self.counters.add(outcome, 1);
+        self.feed.tell(About::Decided, || What::Decided {
+            row: "chat.message".into(),
+            secret: false,
+            outcome,
+            alone,
+            bytes: Arc::clone(&held.bytes),
+        });
         if alone {
             self.counters.add("alone", 1);
         }
@@ -501,6 +542,11 @@ impl Core {
             self.lanes_wake.notify_all();
             return;
         }
+        if number >= super::room::ROOM_EFFECTS {
+            self.room_done(number, outcome, detail);
+            self.lanes_wake.notify_all();
+            return;
+        }
         let moves = lock(&self.lanes).done(number, outcome, Instant::now(), timeout);
         self.carry_out(moves);
     }
@@ -509,6 +555,7 @@ impl Core {
     pub fn dropped(&self, token: u64) {
         lock(&self.lanes).forget_token(token);
         lock(&self.row_lanes).forget_token(token);
+        lock(&self.rooms.lanes).forget_token(token);
         lock(&self.sessions).lost(token, Instant::now());
     }
 
@@ -523,6 +570,16 @@ impl Core {
         drop(sessions);
         super::by_row::came(self, std::slice::from_ref(reading));
         self.carry_out_presence(moves);
+        if self.tells_sessions() {
+            self.feed.tell(About::Session, || What::Session {
+                jid: reading.jid.clone(),
+                open: reading.open,
+                available: reading.available,
+                priority: reading.priority,
+                show: reading.show.clone(),
+                status: reading.status.clone(),
+            });
+        }
     }
 
     /// The shim listed all sessions.
@@ -537,6 +594,18 @@ impl Core {
     /// A setting changed.
     pub fn setting(&self, key: &str, value: Option<&str>) {
         let Some(key) = key.strip_prefix(PREFIX) else { return };
+        if key == cursor::PROPERTY {
+            *lock(&self.shared_cursor) = value.map(str::to_owned);
+            return;
+        }
+        if let Some(node) = key.strip_prefix(cursor::MEMBER) {
+            let mut members = lock(&self.members);
+            match value {
+                Some(_) => drop(members.insert(node.to_owned())),
+                None => drop(members.remove(node)),
+            }
+            return;
+        }
         let before = self.config();
         let mut raw = before.raw().clone();
         match value {
@@ -556,7 +625,11 @@ impl Core {
             self.descending.store(true, Ordering::SeqCst);
         }
         let decides = config.chat == ModuleMode::Decide;
+        let senior = config.senior;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        if senior != before.senior {
+            self.listen_anew.store(true, Ordering::Release);
+        }
         if decides {
             self.descending.store(false, Ordering::SeqCst);
         }
@@ -569,6 +642,7 @@ impl Core {
             self.reconfigure.store(true, Ordering::Release);
         }
         self.audience_changed(sends, tells);
+        self.room_mode_changed(before.module("room").mode);
         self.folder_setting(key);
         self.wake_all();
     }
@@ -608,6 +682,7 @@ impl Core {
         self.decide_wake.notify_all();
         self.link_wake.notify_all();
         self.rows_wake.notify_all();
+        self.rooms.wake();
         self.calls_wake.1.notify_all();
         self.handovers.wake();
         self.wake_mirror();
@@ -632,7 +707,11 @@ impl Core {
         self.release_presences();
         self.wake_all();
         let mut lanes = lock(&self.lanes);
-        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 || lock(&self.sessions).held() > 0 {
+        while lanes.held() > 0
+            || lock(&self.row_lanes).held() > 0
+            || lock(&self.sessions).held() > 0
+            || lock(&self.rooms.lanes).held() > 0
+        {
             if Instant::now() >= answer_by {
                 drop(lanes);
                 self.decide_rows_alone(true);
@@ -650,12 +729,20 @@ impl Core {
         }
         lanes.freeze();
         drop(lanes);
+        lock(&self.rooms.lanes).freeze();
         self.decide_rows_alone(true);
         // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
-        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < rows::ROW_EFFECTS).count();
+        let withdrawn = self.effects.withdraw();
+        let of_rooms = |n: &&u64| **n >= super::room::ROOM_EFFECTS && **n < rows::ROW_EFFECTS;
+        let rooms_withdrawn = withdrawn.iter().filter(of_rooms).count();
+        let withdrawn = withdrawn.iter().filter(|n| **n < super::room::ROOM_EFFECTS).count();
         let patience = Instant::now() + Duration::from_secs(10);
         let mut lanes = lock(&self.lanes);
-        while (lanes.in_effect() > withdrawn || self.effects.waited_for() > 0) && Instant::now() < patience {
+        while (lanes.in_effect() > withdrawn
+            || self.effects.waited_for() > 0
+            || lock(&self.rooms.lanes).in_effect() > rooms_withdrawn)
+            && Instant::now() < patience
+        {
             lanes = self
                 .lanes_wake
                 .wait_timeout(lanes, Duration::from_millis(20))
@@ -672,12 +759,14 @@ impl Core {
         self.client.disconnect("the plugin is stopping");
         self.folders.running().iter().for_each(|running| running.shutdown());
         self.folders.wake();
+        self.cloud.end();
         self.wake_all();
     }
 
     /// After the threads have ended: nothing is answered any more.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.feed.end();
         if let Some(mut embedded) = lock(&self.embedded).take() {
             embedded.stop();
         }
@@ -690,7 +779,12 @@ impl Core {
 
 /// The shim's word for the events that are written as IQs of this namespace (docs/boundary.md).
 fn events_of(namespace: &str) -> &'static str {
-    if namespace == "jabber:iq:roster" { "roster" } else { "user" }
+    match namespace {
+        "jabber:iq:roster" => "roster",
+        "urn:cloudbridge:group:0" => "group",
+        "jabber:iq:register" => "user",
+        _ => "room",
+    }
 }
 
 /// Makes a folder that only this user can read.

@@ -19,6 +19,7 @@ use crate::platform::Breaker;
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
+use super::feed::{About, What};
 
 /// Buffers of a stanza larger than this are not kept.
 const PARSED_KEPT: usize = 64 << 10;
@@ -31,7 +32,7 @@ thread_local! {
 }
 
 /// Parses on the router's thread and gives `f` the stanza. None when Openfire took what the parser does not: then it is Openfire's.
-fn parsed<T>(bytes: &[u8], f: impl FnOnce(&Stanza) -> Option<T>) -> Option<T> {
+pub fn parsed<T>(bytes: &[u8], f: impl FnOnce(&Stanza) -> Option<T>) -> Option<T> {
     let mut stanza = PARSED.take();
     let result = stanza.parse_into(bytes, &Limits::default()).ok().and_then(|()| f(&stanza));
     if bytes.len() <= PARSED_KEPT {
@@ -113,6 +114,9 @@ impl Core {
         if self.ending.load(Ordering::Acquire) {
             return false;
         }
+        if flags.room() && bytes.starts_with(b"<message") {
+            return self.offer_room(token, flags, bytes);
+        }
         if flags.event() || !bytes.starts_with(b"<message") {
             return self.offer_row(token, flags, bytes);
         }
@@ -159,6 +163,8 @@ impl Core {
             Ok(()) => {
                 self.counters.add(if reason == Reason::Native { "native" } else { "mirrored" }, 1);
                 self.wake_mirror();
+                let native = reason == Reason::Native;
+                self.feed.tell(About::Copied, || What::Copied { native, bytes: Arc::from(bytes) });
             }
             Err(error) => {
                 self.counters.add("mirror_dropped", 1);
@@ -302,6 +308,7 @@ const ASK: u8 = 1;
 const STORABLE: u8 = 2;
 const ALONE_OPEN: u8 = 4;
 const ALONE_CLOSED: u8 = 8;
+const ROOM: u8 = 16;
 
 /// A held stanza as it stands in the journal: flags, time, key, lane, stanza.
 pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
@@ -312,6 +319,8 @@ pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
         (STORABLE, held.storable),
         (ALONE_OPEN, matches!(alone, Some(Action::Release { .. }))),
         (ALONE_CLOSED, matches!(alone, Some(Action::Refuse { .. }))),
+        // Of all that is journaled only messages to rooms are a row's.
+        (ROOM, held.row.is_some()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -323,6 +332,11 @@ pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
     }
     out.extend_from_slice(&held.bytes);
     out
+}
+
+/// Whether an entry is a message to a room.
+pub fn is_room(value: &[u8]) -> bool {
+    value.first().is_some_and(|flags| flags & ROOM != 0)
 }
 
 /// Reads what [`encode_held`] wrote: the stanza, and what was decided alone, if it was.

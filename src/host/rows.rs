@@ -23,6 +23,8 @@ use crate::platform::{Breaker, Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
+use super::feed::{About, What};
+use super::group;
 use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
@@ -63,6 +65,7 @@ impl Core {
         let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else { return false };
         let source = match stanza.to() {
             _ if flags.event() => Source::Event,
+            _ if flags.room() => Source::Room,
             Some(to) if to == format!("{}.{}", self.config().subdomain, self.start.domain) => {
                 Source::Component
             }
@@ -91,6 +94,9 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
+                if row.name == "room.destroyed" {
+                    self.room_is_gone(stanza.from().unwrap_or_default());
+                }
                 let said = self.folder_of(row).is_some_and(|running| super::heard::is_echo(&running, &value));
                 match said || self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
                     true => self.row_counts.add(&row.name, "echo"),
@@ -99,7 +105,7 @@ impl Core {
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
-                if !row.secret && source == Source::Client && row.folder == 0 {
+                if !row.secret && matches!(source, Source::Client | Source::Room) && row.folder == 0 {
                     self.mirror(Reason::Mirror, bytes);
                 }
                 false
@@ -119,6 +125,11 @@ impl Core {
         match self.journal.append(Stream::Calls, self.journal.next_seq(), &entry) {
             Ok(()) => {
                 self.row_counts.add(&row.name, "observed");
+                self.feed.tell(About::Observed, || What::Observed {
+                    row: row.name.clone(),
+                    secret: row.secret,
+                    bytes: Arc::from(bytes),
+                });
                 drop(lock(&self.calls_wake.0));
                 self.calls_wake.1.notify_all();
             }
@@ -181,15 +192,20 @@ impl Core {
         for finished in moves.finished {
             let Some(row) = &finished.held.row else { continue };
             self.folders.over(finished.held.seq);
-            self.row_counts.add(
-                &row.name,
-                match finished.action {
-                    Action::Release { .. } => "native",
-                    Action::Replace { .. } => "answered",
-                    Action::Refuse { .. } => "refused",
-                    Action::Stored | Action::Drop => "dropped",
-                },
-            );
+            let outcome = match finished.action {
+                Action::Release { .. } => "native",
+                Action::Replace { .. } => "answered",
+                Action::Refuse { .. } => "refused",
+                Action::Stored | Action::Drop => "dropped",
+            };
+            self.row_counts.add(&row.name, outcome);
+            self.feed.tell(About::Decided, || What::Decided {
+                row: row.name.clone(),
+                secret: row.secret,
+                outcome,
+                alone: finished.alone,
+                bytes: Arc::clone(&finished.held.bytes),
+            });
             if finished.alone {
                 self.row_counts.add(&row.name, "alone");
             }
@@ -254,11 +270,23 @@ impl Core {
             epoch: self.epoch.to_string(),
             seq: 0,
             here: false,
+            nick: String::new(),
         }
     }
 
-    /// Sends a row's request. `event` is what it is known by, to the platform and to us when it comes back.
-    fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+    /// Sends a row's request, known by our node and its key.
+    pub fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+        self.send_row(row, stanza, own, Sending { origin: true, limit: None })
+    }
+
+    /// Sends a row's request.
+    pub fn send_row(
+        &self,
+        row: &Row,
+        stanza: &Value,
+        own: &Own,
+        sending: Sending,
+    ) -> Result<Option<Response>, CallError> {
         let made = row.made(stanza, own).map_err(CallError::Unusable)?;
         let Some(made) = made else { return Ok(None) };
         if row.folder != 0 {
@@ -270,7 +298,8 @@ impl Core {
         let origin = format!("{}/{}", own.node, own.key);
         let headers = Headers {
             key: (method == "POST").then_some(own.key.as_str()),
-            origin: (method != "GET").then_some(origin.as_str()),
+            origin: (sending.origin && method != "GET").then_some(origin.as_str()),
+            limit: sending.limit,
             ..Headers::default()
         };
         let body = body.as_ref().map(|(body, _)| body.as_bytes());
@@ -294,8 +323,17 @@ impl Core {
     }
 }
 
+/// How a row's request is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    /// It is known by our node and its key, to the platform and to us when what it changed comes back.
+    pub origin: bool,
+    /// How long all of it may take, instead of the usual limits.
+    pub limit: Option<Duration>,
+}
+
 /// Why there is no answer.
-enum CallError {
+pub enum CallError {
     /// The row cannot make a request of this stanza.
     Unusable(String),
     /// The platform.
@@ -465,6 +503,7 @@ pub fn tell(core: &Core) {
     let mut waited_for: BTreeSet<String> = BTreeSet::new();
     core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        group::picture_if_due(core);
         let entries = match core.journal.depth(Stream::Calls).entries {
             0 => Vec::new(),
             _ => core.journal.read(Stream::Calls, from, 64, 1 << 20).unwrap_or_else(|error| {

@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::{Breaker, PlatformError};
 
 use super::core::{Core, lock};
-use super::{by_row, downlink, folders, handover, import, link, mirror, rows};
+use super::{by_row, cloud, downlink, folders, handover, import, link, mirror, room, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -45,12 +45,18 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     for number in 0..rows::WORKERS {
         spawn(format!("cloudbridge-row-{number}"), Box::new(rows::work));
     }
+    for number in 0..room::WORKERS {
+        spawn(format!("cloudbridge-room-{number}"), Box::new(room::ask::run));
+        spawn(format!("cloudbridge-catchup-{number}"), Box::new(room::catchup::run));
+    }
+    spawn("cloudbridge-rooms".into(), Box::new(room::settle::run));
     spawn("cloudbridge-tell".into(), Box::new(rows::tell));
     spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
     spawn("cloudbridge-folders".into(), Box::new(folders::run));
     spawn("cloudbridge-import".into(), Box::new(import::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
+    spawn("cloudbridge-keystone".into(), Box::new(cloud::run));
     spawn("cloudbridge-mirror".into(), Box::new(mirror::run));
     spawn("cloudbridge-sync".into(), Box::new(sync));
     spawn("cloudbridge-events".into(), Box::new(Core::apply_child_events));
@@ -219,7 +225,8 @@ fn clock(core: &Core) {
         let held = lock(&core.lanes).held();
         let rows = lock(&core.row_lanes).held();
         let presences = lock(&core.sessions).holding();
-        let busy = held + rows + presences > 0;
+        let rooms = lock(&core.rooms.lanes).held();
+        let busy = held + rows + presences + rooms > 0;
         std::thread::park_timeout(Duration::from_millis(if busy { 10 } else { 50 }));
         if presences > 0 {
             core.presences_over_time();
@@ -228,6 +235,9 @@ fn clock(core: &Core) {
             let moves = lock(&core.row_lanes).tick(Instant::now());
             core.carry_out_rows(moves);
             core.decide_rows_alone(false);
+        }
+        if rooms > 0 {
+            core.rooms_over_time();
         }
         if held == 0 {
             core.descended();

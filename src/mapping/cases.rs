@@ -72,6 +72,7 @@ pub fn own() -> Own {
         epoch: "e1".into(),
         seq: 7,
         here: false,
+        nick: "Ro".into(),
     }
 }
 

@@ -127,7 +127,8 @@ pub fn explain(
         out.stanza_type
     ));
     let open = value(&stanza, true);
-    let sources = if event { &[Source::Event][..] } else { &[Source::Client, Source::Component] };
+    let sources =
+        if event { &[Source::Event][..] } else { &[Source::Client, Source::Component, Source::Room] };
     for row in registry.rows() {
         let Some(source) = sources.iter().find(|source| row.fits(&stanza, **source)) else { continue };
         let failed = row.on.when.iter().filter(|c| !all(std::slice::from_ref(*c), &open, &Value::Null));
@@ -193,6 +194,7 @@ fn describe(
         epoch: "EPOCH".into(),
         seq: 0,
         here: false,
+        nick: "NICK".into(),
     };
     out.request = row.made(&mask(value(stanza, false), open), &own).transpose();
     for rule in &row.answers {

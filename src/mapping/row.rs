@@ -56,6 +56,8 @@ pub enum Source {
     Event,
     /// Sent to a component of ours.
     Component,
+    /// An IQ that a client sends to a room of this server.
+    Room,
 }
 
 /// What a row does.

@@ -1,9 +1,13 @@
 //! Host to platform and back, without a JVM: the real host, the real `im-platform` as its child, and a stand-in for the shim that knows who is
 //! "logged in" and carries out effects. What only Openfire can show is in tests/openfire.
 
+mod api;
 mod backend;
+mod downlink;
+mod groups;
 mod history;
 mod remote;
+mod rooms;
 mod rows;
 mod shim;
 mod state;

@@ -49,6 +49,15 @@ struct World {
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+    /// Verbs, with the argument that tells which, that do not end well: their outcome.
+    failing: HashMap<String, i32>,
+    /// A verb with an argument at which a file of the data folder is looked at, while it is under way; and what stood there.
+    looks: Option<(String, PathBuf)>,
+    looked: Option<Vec<u8>>,
+    /// Who is in the room: full JID to nickname.
+    room: BTreeMap<String, String>,
+    /// Those of them who are owed older messages first.
+    fresh: std::collections::BTreeSet<String>,
 }
 
 /// The state of an available session.
@@ -198,6 +207,30 @@ impl Server {
         self.host().offer(token, Flags(flags), xml.as_bytes())
     }
 
+    /// A member joins the room or leaves it.
+    pub fn room(&self, room: &str, jid: &str, nick: &str, open: bool) {
+        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst);
+        let mut world = self.shared.world.lock().expect("world");
+        if open {
+            world.room.insert(jid.to_owned(), nick.to_owned());
+            world.fresh.insert(jid.to_owned());
+        } else {
+            world.room.remove(jid);
+            world.fresh.remove(jid);
+        }
+        drop(world);
+        let w = Writer::new(notice::OCCUPANT).long(seq).str(room).str(jid).str(nick).str("member").bool(open);
+        self.host().notify(&w.finish()).expect("notice");
+    }
+
+    /// A client says something in a room that it is in. True when it was taken.
+    pub fn say(&self, room: &str, from: &str, id: &str) -> bool {
+        let xml = format!(
+            "<message xmlns=\"jabber:client\" from=\"{from}\" to=\"{room}\" id=\"{id}\" type=\"groupchat\"><body>{id}</body></message>"
+        );
+        self.offer(&xml, 1 | 32)
+    }
+
     /// What APPLY did, as soon as `count` things were done.
     pub fn applied(&self, count: usize) -> Vec<(String, Vec<String>)> {
         let deadline = Instant::now() + PATIENCE;
@@ -211,6 +244,31 @@ impl Server {
     /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
     pub fn lists(&self, verb: &str, detail: &str) {
         self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
+    }
+
+    /// From now on a verb ends like this when it has this argument: `verb argument`.
+    pub fn fails(&self, what: &str, outcome: i32) {
+        self.shared.world.lock().expect("world").failing.insert(what.to_owned(), outcome);
+    }
+
+    /// Looks at a file of the data folder while this is under way: `verb argument`.
+    pub fn looks(&self, what: &str, file: &str) {
+        let path = self.home.path().join("cloudbridge").join(file);
+        self.shared.world.lock().expect("world").looks = Some((what.to_owned(), path));
+    }
+
+    /// Puts back what was seen, as a kill at that moment would have left it.
+    pub fn put_back(&self) {
+        let world = self.shared.world.lock().expect("world");
+        let (Some((_, path)), Some(content)) = (&world.looks, &world.looked) else {
+            panic!("nothing was seen")
+        };
+        std::fs::write(path, content).expect("written");
+    }
+
+    /// The host, for somebody who calls it from a thread of their own.
+    pub fn shared_host(&self) -> Arc<Host> {
+        Arc::clone(self.host.as_ref().expect("running"))
     }
 
     /// What became of the stanza with this id, as soon as something did.
@@ -424,6 +482,20 @@ impl Session {
 }
 
 impl World {
+    /// What a room does with a message: a copy to each who is in it and owed nothing. Gives what the shim says of it.
+    fn speak(&mut self, xml: &str) -> String {
+        let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza");
+        self.outcomes.push((id(xml), "released"));
+        let here = self.room.contains_key(stanza.from().unwrap_or_default());
+        let mut detail = if here { "accepted" } else { "handed" }.to_owned();
+        for jid in self.room.keys().filter(|jid| !self.fresh.contains(*jid)) {
+            detail.push('\n');
+            detail.push_str(jid);
+            self.inbox.entry(jid.clone()).or_default().push(xml.to_owned());
+        }
+        detail
+    }
+
     /// Routes a presence, unless its session is gone or something newer of it was seen (`force`: whatever was seen). True when it was routed.
     fn broadcast(&mut self, token: u64, force: bool) -> Option<String> {
         let (jid, seen, new) = self.presences.remove(&token)?;
@@ -463,6 +535,11 @@ impl World {
                     (0, Some(r.str().expect("xml").to_owned()))
                 };
                 let Some(xml) = xml else { return 5 };
+                if xml.contains("type=\"groupchat\"") {
+                    self.held.remove(&token);
+                    *detail = self.speak(&xml);
+                    return 0;
+                }
                 if !xml.starts_with("<message") {
                     self.held.remove(&token);
                     self.outcomes.push((id(&xml), "native"));
@@ -506,12 +583,30 @@ impl World {
             effect::APPLY => {
                 let verb = r.str().expect("verb").to_owned();
                 let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
+                match verb.as_str() {
+                    "room.speak" => {
+                        *detail = self.speak(&arguments[0]);
+                        return 0;
+                    }
+                    "room.live" => {
+                        self.fresh.remove(&arguments[1]);
+                        return 0;
+                    }
+                    _ => {}
+                }
                 // The list of users has one page.
                 let more = verb == "read.users" && !arguments[0].is_empty();
                 let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
                 *detail = own.or(self.lists.get(&verb)).filter(|_| !more).cloned().unwrap_or_default();
+                let failing = |argument: &String| self.failing.get(&format!("{verb} {argument}")).copied();
+                let outcome = arguments.iter().find_map(failing).unwrap_or(0);
+                if let Some((what, path)) = &self.looks
+                    && arguments.iter().any(|argument| *what == format!("{verb} {argument}"))
+                {
+                    self.looked = Some(std::fs::read(path).expect("there"));
+                }
                 self.applied.push((verb, arguments));
-                0
+                outcome
             }
             other => panic!("effect {other}"),
         }
@@ -532,7 +627,16 @@ fn pump(host: &Host, shared: &Shared) {
         }
         let number = r.long().expect("effect");
         let mut detail = String::new();
-        let outcome = if op == effect::SNAPSHOT {
+        let outcome = if op == effect::APPLY && frame[9..].windows(14).any(|w| w == b"room.occupants") {
+            let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
+            let room = shared.world.lock().expect("world").room.clone();
+            let mut w = Writer::new(notice::OCCUPANTS).long(seq).int(i32::try_from(room.len()).expect("few"));
+            for (jid, nick) in &room {
+                w = w.str(crate::rooms::HALL).str(jid).str(nick).str("member");
+            }
+            host.notify(&w.finish()).expect("occupants");
+            0
+        } else if op == effect::SNAPSHOT {
             let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
             let sessions = shared.world.lock().expect("world").sessions.clone();
             let mut w =

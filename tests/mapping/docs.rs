@@ -149,6 +149,7 @@ fn takes(row: &Row) -> String {
         Source::Client => "",
         Source::Event => ", as an event",
         Source::Component => ", sent to our component",
+        Source::Room => ", sent to a room",
     };
     format!("{} {}{namespace}{source}", on.kind, on.types.join(", "))
 }
@@ -170,6 +171,7 @@ fn plain_path(path: &str) -> String {
         let (inner, after) = after.split_once('}').unwrap_or((after, ""));
         let name = match inner {
             "own:/node" => "{node}",
+            "/group/id" => "{group}",
             _ if inner.contains("/items/") => "{friend}",
             _ => "{user}",
         };
@@ -198,6 +200,9 @@ fn from(template: &Value) -> String {
     let Some(object) = template.as_object() else { return format!("`{template}`") };
     if let Some(made) = object.get("$text") {
         return format!("`{}`", text(made).replace('|', "\\|"));
+    }
+    if let (Some(list), Some(to)) = (object.get("$each"), object.get("to")) {
+        return format!("for each of `{}`: `{to}`", text(list)).replace('|', "\\|");
     }
     let pointer = text(&object["$"]);
     let mut out = if pointer.is_empty() { "the whole stanza".to_owned() } else { format!("`{pointer}`") };
@@ -266,6 +271,7 @@ fn modules() -> String {
                 Source::Client => "",
                 Source::Event => " (events)",
                 Source::Component => " (own component)",
+                Source::Room => " (to rooms)",
             };
             add(&mut stanzas, format!("{} {what}{source}", row.on.kind));
             if let Some(request) = &row.request {

@@ -90,7 +90,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""source": "component""#,
         r#""source": "server""#,
-        "at rows[1].on.source: unknown variant `server`, expected one of `client`, `event`, `component` at line 29 column 46",
+        "at rows[1].on.source: unknown variant `server`, expected one of `client`, `event`, `component`, `room` at line 29 column 46",
     ),
     (
         r#""source": "component""#,
@@ -115,7 +115,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""same": { "at": "/b" }"#,
         r#""same": { "at": "own:/nobody" }"#,
-        "at rows[0].on.when[1].same.at (row shop.order): own:/nobody is unknown, expected own: and one of /domain, /node, /key, /sent, /epoch, /seq, /here at line 11 column 96",
+        "at rows[0].on.when[1].same.at (row shop.order): own:/nobody is unknown, expected own: and one of /domain, /node, /key, /sent, /epoch, /seq, /here, /nick at line 11 column 96",
     ),
     (
         r#""same": { "at": "/b" }"#,

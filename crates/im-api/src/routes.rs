@@ -49,9 +49,10 @@ pub const BLOCKS: &str = "/v1/blocks/{user}";
 pub const BLOCK: &str = "/v1/blocks/{user}/{blocked}";
 /// POST [`crate::group::CreateGroup`] gives 201 [`crate::group::Group`]. GET `?member=&limit=&after=`: [`crate::group::Groups`].
 pub const GROUPS: &str = "/v1/groups";
-/// GET `?limit=&after=`: [`crate::group::Group`]. PATCH [`crate::group::PatchGroup`], DELETE: [`crate::group::GroupChanged`].
+/// GET `?limit=&after=`: [`crate::group::Group`]. PUT [`crate::group::ReportGroup`], PATCH [`crate::group::PatchGroup`], DELETE:
+/// [`crate::group::GroupChanged`].
 pub const GROUP: &str = "/v1/groups/{group}";
-/// PUT [`crate::group::SetRole`], DELETE: [`crate::group::GroupChanged`].
+/// PUT [`crate::group::SetRole`], DELETE `?reported=`: [`crate::group::GroupChanged`].
 pub const MEMBER: &str = "/v1/groups/{group}/members/{user}";
 /// PUT [`crate::room::PutRoom`]: 204. GET `?limit=&after=`: [`crate::room::Room`]. DELETE: 204, with its timeline.
 pub const ROOM: &str = "/v1/rooms/{room}";
@@ -63,6 +64,8 @@ pub const OCCUPANT: &str = "/v1/rooms/{room}/occupants/{user}/{resource}";
 pub const NODE_OCCUPANTS: &str = "/v1/nodes/{node}/occupants";
 /// POST [`crate::room::RoomPost`] gives [`crate::room::RoomPostAnswer`]. GET `?viewer=&before=&limit=`: [`crate::room::RoomMessages`].
 pub const ROOM_MESSAGES: &str = "/v1/rooms/{room}/messages";
+/// POST [`crate::room::RoomSettle`] gives [`crate::room::RoomSettled`]: what the room really did.
+pub const ROOM_SETTLE: &str = "/v1/rooms/{room}/settle";
 /// POST [`crate::room::Receipts`] gives [`crate::room::ReceiptsAnswer`].
 pub const RECEIPTS: &str = "/v1/rooms/{room}/receipts";
 /// GET `?user=&limit=`: [`crate::room::RoomMessages`]. DELETE `?user=&upto=`: [`crate::room::MissedLeft`].

@@ -9,23 +9,27 @@ use serde_json::Value;
 use super::publication::Publication;
 use super::{GEOLOC, MICROBLOG, default_access, ids, pep, shown};
 use crate::host::core::Core;
+use crate::host::downlink::{Carried, ends};
 use crate::host::pep::PepError;
 use crate::stanza::jid::Jid;
 
 /// Carries out an event about a footprint. The platform's own changes come here alone: those of bridges end before.
-pub fn carry_out(core: &Core, event: &DownEvent) {
+pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     let shared = event.kind == "im.footprint.shared";
     let row = if shared { "footprint.publish" } else { "footprint.unpublish" };
-    let Some(local) = local(core, &event.subject) else { return };
+    let Some(local) = local(core, &event.subject) else { return Carried::Nothing };
     let done = if shared { publish(core, &local, event) } else { retract(core, &local, event) };
-    match done {
-        Ok(true) => core.row_counts.add(row, "applied"),
-        Ok(false) => core.row_counts.add(row, "gone"),
+    let outcome = match done {
+        Ok(true) => "applied",
+        Ok(false) => "gone",
+        Err(_) if ends(core) => return Carried::Withdrawn,
         Err(why) => {
-            core.row_counts.add(row, "failed");
             core.failed("downlink", format!("{row}: {why}"));
+            "failed"
         }
-    }
+    };
+    core.row_counts.add(row, outcome);
+    Carried::Out(outcome)
 }
 
 /// The owner, if they are of this server.

@@ -50,7 +50,7 @@ suite! {
         let to = serde_json::from_str(r#"{"subscription":"to"}"#).expect("an entry");
         w.store.put_friend(&user(JULIET), &user(ROMEO), to, by()).await.expect("changed");
         assert_eq!(sees(eyes(ROMEO)).await, "all", "he may no longer see her presence");
-        w.store.set_member("g", &user(NURSE), None, by()).await.expect("left");
+        w.store.set_member("g", &user(NURSE), None, false, by()).await.expect("left");
         assert_eq!(sees(eyes(NURSE)).await, "all");
         w.store.set_block(&user(JULIET), &user(NURSE), true, by()).await.expect("blocked");
         assert_eq!(sees(eyes(NURSE)).await, "", "whom she blocks sees nothing");

@@ -92,7 +92,8 @@ pub fn piece(tx: Tx<'_>, id: i64) -> Result<(bool, Erased)> {
         "DELETE FROM room_receipts WHERE (room, seq, user) IN
             (SELECT room, seq, user FROM room_receipts WHERE user = ?1 LIMIT ?2)",
     )?;
-    let people = count(super::footprint::forget_person(tx, &jid, PIECE)?)?;
+    let people = count(super::footprint::forget_person(tx, &jid, PIECE)?)?
+        + count(super::media::forget_person(tx, &jid, PIECE)?)?;
     let answers = by_jid(
         "DELETE FROM once WHERE (caller, key) IN (SELECT caller, key FROM once_parties WHERE jid = ?1 LIMIT ?2)",
     )?;

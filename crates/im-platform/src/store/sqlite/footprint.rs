@@ -99,15 +99,23 @@ pub fn forget_person(tx: Tx<'_>, jid: &str, limit: i64) -> Result<usize> {
     Ok(tx.conn.prepare_cached(sql)?.execute(params![jid, limit])?)
 }
 
-/// Whether an audience that is no list of people lets this viewer in; the owner and an operator are always let in.
+/// Whether an audience lets this viewer in; the owner and an operator are always let in.
 pub fn admits(
     tx: Tx<'_>,
     viewer: &Viewer,
     owner: (i64, &str),
     audience: &str,
     grp: Option<&str>,
+    people: Option<People<'_>>,
 ) -> Result<bool> {
-    Eyes::of(tx, viewer)?.admitted(tx, owner, audience, grp, None)
+    Eyes::of(tx, viewer)?.admitted(tx, owner, audience, grp, people)
+}
+
+/// What has a list of people of its own.
+#[derive(Clone, Copy)]
+pub enum People<'a> {
+    Footprint(i64),
+    Medium(&'a str),
 }
 
 /// A viewer, looked up once.
@@ -132,7 +140,13 @@ impl Eyes {
     }
 
     fn may_see(&self, tx: Tx<'_>, print: &Print) -> Result<bool> {
-        self.admitted(tx, (print.owner, &print.user), &print.audience, print.grp.as_deref(), Some(print.id))
+        self.admitted(
+            tx,
+            (print.owner, &print.user),
+            &print.audience,
+            print.grp.as_deref(),
+            Some(People::Footprint(print.id)),
+        )
     }
 
     fn admitted(
@@ -141,7 +155,7 @@ impl Eyes {
         owner: (i64, &str),
         audience: &str,
         grp: Option<&str>,
-        footprint: Option<i64>,
+        people: Option<People<'_>>,
     ) -> Result<bool> {
         let Self::User { id, jid, bare } = self else { return Ok(true) };
         if *id == owner.0 {
@@ -157,10 +171,17 @@ impl Eyes {
             ("group", Some(grp)) => {
                 group::role_of(tx, grp, *id)?.is_some() && group::role_of(tx, grp, owner.0)?.is_some()
             }
-            ("people", _) => {
-                let sql = "SELECT 1 FROM footprint_people WHERE footprint = ?1 AND jid = ?2";
-                tx.conn.prepare_cached(sql)?.exists(params![footprint, jid])?
-            }
+            ("people", _) => match people {
+                None => false,
+                Some(People::Footprint(id)) => {
+                    let sql = "SELECT 1 FROM footprint_people WHERE footprint = ?1 AND jid = ?2";
+                    tx.conn.prepare_cached(sql)?.exists(params![id, jid])?
+                }
+                Some(People::Medium(id)) => {
+                    let sql = "SELECT 1 FROM media_people WHERE medium = ?1 AND jid = ?2";
+                    tx.conn.prepare_cached(sql)?.exists(params![id, jid])?
+                }
+            },
             _ => false,
         };
         if !let_in {

@@ -41,6 +41,8 @@ import org.xmpp.packet.Message;
  * stop                   shuts down as SIGTERM does
  * replace FILE           installs FILE as cloudbridge.jar and waits for the plugin scan that loads it
  * remove                 deletes cloudbridge.jar and waits for the scan that unloads it
+ * plug NAME FILE         installs FILE as another plugin's NAME.jar and waits for the scan that loads it
+ * unplug NAME            deletes NAME.jar and waits for the scan that unloads it
  * scan                   runs a plugin scan now (Openfire's own comes every 20 s)
  * loaders                after full collections: class loaders of ours alive, and how many there were
  * instances CLASS        live instances of a class, from the heap histogram
@@ -57,6 +59,7 @@ import org.xmpp.packet.Message;
  * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
  * roster NAME            a user's contacts as Openfire keeps them, tab separated: ADDRESS=NAME|SUBSCRIPTION|ASK|[GROUPS]
+ * group …                what the console does to groups, see GroupCommands
  * sessions               client sessions on this node
  * route XML              routes a message as a plugin does: through PacketRouter, on a thread of nobody's
  * reap                   ends the detached XEP-0198 sessions that are over their time (Openfire looks every minute)
@@ -120,6 +123,14 @@ final class Commands {
                 Files.delete(home.directory().resolve("plugins/cloudbridge.jar"));
                 scan(plugins);
                 return String.valueOf(plugins.getPlugin("cloudbridge") == null);
+            case "plug":
+                try (InputStream jar = Files.newInputStream(Paths.get(words[2]))) {
+                    return String.valueOf(plugins.installPlugin(jar, words[1] + ".jar"));
+                }
+            case "unplug":
+                Files.delete(home.directory().resolve("plugins/" + words[1] + ".jar"));
+                scan(plugins);
+                return String.valueOf(plugins.getPlugin(words[1]) == null);
             case "scan":
                 scan(plugins);
                 return String.valueOf(plugins.getPlugin("cloudbridge") != null);
@@ -166,6 +177,8 @@ final class Commands {
                 return String.valueOf(stored.size());
             case "roster":
                 return roster(words[1]);
+            case "group":
+                return GroupCommands.execute(line.split(" "));
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
             case "route":
