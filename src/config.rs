@@ -92,19 +92,19 @@ pub enum Type {
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
+pub struct Setting<'a> {
     /// Name behind [`PREFIX`].
-    pub key: &'static str,
+    pub key: &'a str,
     /// Type.
     pub kind: Type,
     /// Default, as text.
-    pub default: &'static str,
+    pub default: &'a str,
     /// Heading on the page.
-    pub group: &'static str,
+    pub group: &'a str,
     /// Short name on the page.
-    pub label: &'static str,
+    pub label: &'a str,
     /// What it does, for admins.
-    pub help: &'static str,
+    pub help: &'a str,
     /// Takes effect only when the plugin starts.
     pub restart: bool,
 }
@@ -137,12 +137,12 @@ const fn setting(
     group: &'static str,
     label: &'static str,
     help: &'static str,
-) -> Setting {
+) -> Setting<'static> {
     Setting { key, kind, default, group, label, help, restart: false }
 }
 
 /// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting<'static>] = &[
     setting(
         "chat.mode",
         MODES,
@@ -464,6 +464,20 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The settings of a module that is a folder of somebody else's; before each key stands its name.
+pub const OF_FOLDERS: [Setting<'static>; 3] = [
+    setting(
+        "mode",
+        MODES,
+        "watch",
+        "Folders",
+        "Mode",
+        "off: not looked at. watch: counted only. mirror: what happens is told to its backend. decide: its backend is asked, and what it says by itself is carried out.",
+    ),
+    setting("timeoutMillis", LIMIT, "3000", "Folders", "Time limit (ms)", LIMIT_HELP),
+    setting("onFailure", FAILURE, "closed", "Folders", "Slow or dead backend", FAILURE_HELP),
+];
+
 /// The checked settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -563,7 +577,7 @@ pub struct WrongSetting {
     pub used: String,
 }
 
-impl Setting {
+impl Setting<'_> {
     /// Checks a value.
     ///
     /// # Errors
@@ -747,13 +761,44 @@ impl Config {
         self.modules.iter().any(|m| m.mode >= ModuleMode::Mirror)
     }
 
-    /// What every module has; of an unknown one: off.
+    /// What every module has; of one that is a folder of somebody else's: what is set under its name, watch if nothing is.
     #[must_use]
     pub fn module(&self, name: &str) -> ModuleConfig {
-        MODULES.iter().position(|m| *m == name).map_or(
-            ModuleConfig { mode: ModuleMode::Off, timeout_ms: 3000, on_failure: Policy::Open },
-            |at| self.modules[at],
-        )
+        if let Some(at) = MODULES.iter().position(|m| *m == name) {
+            return self.modules[at];
+        }
+        let given = |setting: &Setting<'_>| {
+            let value = self.raw.get(&format!("{name}.{}", setting.key)).map_or("", |v| v.trim());
+            if setting.check(value).is_ok() { value.to_owned() } else { setting.default.to_owned() }
+        };
+        let [mode, timeout, on_failure] = &OF_FOLDERS;
+        ModuleConfig {
+            mode: match given(mode).as_str() {
+                "off" => ModuleMode::Off,
+                "mirror" => ModuleMode::Mirror,
+                "decide" => ModuleMode::Decide,
+                _ => ModuleMode::Watch,
+            },
+            timeout_ms: given(timeout).parse().unwrap_or(3000),
+            on_failure: if given(on_failure) == "open" { Policy::Open } else { Policy::Closed },
+        }
+    }
+
+    /// What is wrong with the common settings of a folder's module.
+    #[must_use]
+    pub fn wrong_of(&self, name: &str) -> Vec<String> {
+        if MODULES.contains(&name) {
+            return Vec::new();
+        }
+        let wrong = |setting: &Setting<'_>| {
+            let value = self.raw.get(&format!("{name}.{}", setting.key))?.trim();
+            let reason = setting.check(value).err()?;
+            Some(format!(
+                "{PREFIX}{name}.{} = \"{value}\": {reason}; \"{}\" is used instead",
+                setting.key, setting.default
+            ))
+        };
+        OF_FOLDERS.iter().filter_map(wrong).collect()
     }
 
     /// Whether sessions are told to the platform.

@@ -118,6 +118,7 @@ fn own() -> Own {
         sent: "2026-01-02T03:04:05.006Z".into(),
         epoch: "e1".into(),
         seq: 7,
+        here: false,
         nick: "Ro".into(),
     }
 }
@@ -189,6 +190,7 @@ fn shown(outcome: &Outcome) -> Value {
         Outcome::Error { kind, condition, text } => {
             json!({ "error": { "type": kind, "condition": condition, "text": text } })
         }
+        Outcome::Later { .. } => json!("later"),
     }
 }
 

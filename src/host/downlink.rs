@@ -162,6 +162,12 @@ fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     }) else {
         return Carried::Nothing;
     };
+    // What a folder has taken over is not the platform's to change.
+    if core.folder(module).is_some() {
+        core.row_counts.add(&format!("{module}.downlink"), "not_the_platforms");
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
+    }
     if core.config().module(module).mode != ModuleMode::Decide {
         core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
         // A change shows in lists; what somebody sent is gone.
@@ -258,7 +264,8 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             let stanza = stanza(core, event, &data)?;
             match stanza.type_() {
                 Some("groupchat") => {
-                    let nick = stanza.from().and_then(|from| from.rsplit(['/', '@']).next()).unwrap_or_default();
+                    let nick =
+                        stanza.from().and_then(|from| from.rsplit(['/', '@']).next()).unwrap_or_default();
                     ("room", "room.say", vec![needed("to")?, nick.to_owned(), stanza.to_xml_string()])
                 }
                 _ => ("chat", "route", vec![stanza.to_xml_string()]),

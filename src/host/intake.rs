@@ -15,6 +15,7 @@ use crate::journal::Stream;
 use crate::lanes::{Action, Held, Moves};
 use crate::modules::chat;
 use crate::modules::events::{self, Reason};
+use crate::platform::Breaker;
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
@@ -146,6 +147,17 @@ impl Core {
         if chat::bytes_hold_secret(bytes) {
             return false;
         }
+        if let Some(chat) = self.folder("chat").filter(|_| bytes.starts_with(b"<message")) {
+            // A folder's backend is told only what Openfire has not been left with because it did not answer.
+            match reason {
+                Reason::Mirror if self.config().chat == ModuleMode::Mirror => {
+                    super::by_row::observe(self, &chat, bytes);
+                }
+                Reason::Native => self.counters.add("native", 1),
+                _ => {}
+            }
+            return false;
+        }
         let entry = events::entry(reason, now_ms(), bytes);
         match self.journal.append(Stream::Events, self.journal.next_seq(), &entry) {
             Ok(()) => {
@@ -188,7 +200,7 @@ impl Core {
             return false;
         }
         // While the platform does not know our sessions yet (`ready`) it waits in its lane; a dead platform opens the breaker.
-        let unable = !self.breaker.closed() || held_now >= config.held_max;
+        let unable = !self.with_chat_breaker(Breaker::closed) || held_now >= config.held_max;
         if unable && !busy && config.on_failure == Policy::Open {
             return self.mirror(Reason::Native, bytes);
         }

@@ -4,6 +4,8 @@
 //! (one job each), `api` and `feed` (other plugins), `status` and `page` (what admins see).
 
 mod api;
+mod backend;
+mod by_row;
 mod cloud;
 mod core;
 mod cursor;
@@ -12,9 +14,11 @@ mod echoes;
 mod effects;
 mod feed;
 mod files;
+mod folders;
 mod footprint;
 mod group;
 mod handover;
+mod heard;
 mod history;
 mod import;
 mod intake;
@@ -23,6 +27,7 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod page_folders;
 mod pep;
 mod presence;
 mod room;
@@ -96,6 +101,7 @@ impl Host {
     /// [`HostError::Io`] when the data folder or the journal cannot be used.
     pub fn start(start: Start) -> Result<Host, HostError> {
         let core = Arc::new(Core::open(start)?);
+        core.look_at_folders();
         core.replay()?;
         let threads = threads::start(&core);
         core.announce();
@@ -187,7 +193,7 @@ impl Host {
             ask::TEST_PLATFORM => link::test(&self.core).map(|text| Writer::new(0).str(&text)),
             ask::CHECK_SETTINGS => {
                 let form = r.list(|r| Ok((r.str()?.to_owned(), r.str()?.to_owned())))?;
-                page::check(&form).map(|writes| {
+                page::check(&form, &status::status(&self.core)).map(|writes| {
                     let mut w = Writer::new(0).int(i32::try_from(writes.len()).unwrap_or(0));
                     for write in writes {
                         w = w
@@ -224,7 +230,7 @@ impl Host {
             }
             ask::EXPLAIN => {
                 let (xml, event) = (r.str()?.to_owned(), r.bool()?);
-                crate::modules::explain(&self.core.registry, &xml, event, |name| {
+                crate::modules::explain(&self.core.registry(), &xml, event, |name| {
                     self.core.config().module(name)
                 })
                 .map(|explanation| Writer::new(0).str(&explanation.to_string()))

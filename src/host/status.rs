@@ -60,6 +60,7 @@ pub fn status(core: &Core) -> Value {
             "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status(core) },
             "footprint": { "mode": config.module("footprint").mode.as_str(), "rows": core.row_counts.of("footprint") },
         },
+        "folders": super::folders::status(core),
         "platform": {
             "kind": if !core.sends() { "none" } else if config.remote() { "remote" } else { "embedded" },
             "url": core.client.url(),

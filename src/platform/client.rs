@@ -288,13 +288,7 @@ fn attempt(
         request = request.header(routes::ORIGIN, origin);
     }
     let transport = |e: ureq::Error| {
-        let sent = !matches!(
-            e,
-            ureq::Error::HostNotFound
-                | ureq::Error::BadUri(_)
-                | ureq::Error::ConnectionFailed
-                | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
-        ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+        let sent = !before_sending(&e);
         PlatformError::Transport {
             what: method,
             url: connected.target.url.clone(),
@@ -333,6 +327,17 @@ fn attempt(
         .read_to_end(&mut bytes)
         .map_err(|e| transport(ureq::Error::Io(e)))?;
     Ok((status, bytes))
+}
+
+/// Whether it went wrong before anything was sent.
+pub(super) fn before_sending(e: &ureq::Error) -> bool {
+    matches!(
+        e,
+        ureq::Error::HostNotFound
+            | ureq::Error::BadUri(_)
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+    ) || matches!(e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {

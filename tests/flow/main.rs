@@ -2,6 +2,7 @@
 //! "logged in" and carries out effects. What only Openfire can show is in tests/openfire.
 
 mod api;
+mod backend;
 mod downlink;
 mod footprint;
 mod groups;

@@ -97,6 +97,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(settings: &[(&str, &str)]) -> Server {
+        Server::prepared(settings, |_| {})
+    }
+
+    /// As [`Server::start`], with something done to the data folder before.
+    pub fn prepared(settings: &[(&str, &str)], prepare: impl FnOnce(&std::path::Path)) -> Server {
         let settings =
             settings.iter().map(|(k, v)| (format!("plugin.cloudbridge.{k}"), (*v).to_owned())).collect();
         let shared = Arc::new(Shared {
@@ -114,8 +119,30 @@ impl Server {
             tokens: AtomicU64::new(1),
             killed: AtomicU64::new(0),
         };
+        prepare(&server.data());
         server.start_again();
         server
+    }
+
+    /// The folder of everything durable.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("cloudbridge")
+    }
+
+    /// What folders have the filter table say at its end.
+    pub fn flags(&self) -> Vec<String> {
+        let frame = self.host().describe("filter").expect("filter");
+        let mut r = Reader::new(&frame);
+        r.u8().expect("opcode");
+        let row = |r: &mut Reader<'_>| {
+            let _ = (r.str()?, r.str()?, r.str()?, r.int()?, r.bool()?);
+            Ok(())
+        };
+        r.list(row).expect("rows");
+        r.bool().and_then(|_| r.bool()).expect("sessions, login");
+        let mut names = r.list(|r| Ok(format!("{} {}", r.str()?, r.str()?))).expect("names");
+        names.retain(|name| !name.starts_with("pubsub.node"));
+        names
     }
 
     pub fn start_again(&mut self) {

@@ -243,7 +243,7 @@ fn settings() -> String {
     page
 }
 
-fn kind(setting: &Setting) -> String {
+fn kind(setting: &Setting<'_>) -> String {
     match setting.kind {
         Type::Word(words) => words.join(", "),
         Type::Number(min, max) => format!("{min} to {max}"),

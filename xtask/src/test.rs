@@ -15,7 +15,7 @@ use crate::java_api;
 use crate::linkcheck;
 use crate::openstack;
 use crate::project::{Doing, Failure, Output, Project, execute};
-use crate::tools::{Jdk, npm};
+use crate::tools::{Jdk, node, npm};
 
 /// How many tests of a suite passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +168,10 @@ fn link(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {
     builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    // What the scenarios about folders run as somebody else's backend.
+    let json_server = project.target.join("json-server");
+    console::packages(project, &project.root.join("examples/backends/json-server"), &json_server)?;
+    let node = node(project)?;
     let results = project.target.join("openfire/results");
     let mut java = jdk.tool("java");
     java.arg("-cp")
@@ -180,6 +184,8 @@ fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Fail
         .arg(format!("root={}", project.root.display()))
         .arg(format!("target={}", project.target.display()))
         .arg(format!("platform={}", builds::platform_binary(project).display()))
+        .arg(format!("node={}", node.display()))
+        .arg(format!("json-server={}", json_server.display()))
         .arg(format!("results={}", results.display()));
     if let Some(newest) = Jdk::newer_than(jdk) {
         java.arg(format!("newest-java={}", newest.home.display()));

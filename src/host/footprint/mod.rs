@@ -116,7 +116,7 @@ impl Core {
     }
 
     fn observe_as(&self, row: &str, xml: &str) {
-        if let Some(row) = self.registry.row(row).cloned() {
+        if let Some(row) = self.registry().row(row).cloned() {
             self.observe(&row, xml.as_bytes());
         }
     }

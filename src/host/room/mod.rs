@@ -145,7 +145,7 @@ impl Core {
             again: false,
             gone: false,
             deadline: Instant::now() + Duration::from_millis(settings.timeout_ms),
-            row: self.registry.row(SAY).cloned(),
+            row: self.registry().row(SAY).cloned(),
         };
         let alone = (unable && ask).then(|| on_failure(settings.on_failure));
         let value = encode_held(
@@ -169,7 +169,7 @@ impl Core {
         let lane = held.lane.to_string();
         let (room, nick) = lane.split_once('/').unwrap_or((&lane, "?"));
         held.lane = room.into();
-        held.row = self.registry.row(SAY).cloned();
+        held.row = self.registry().row(SAY).cloned();
         lock(&self.rooms.table).said.insert(held.seq, Said { nick: nick.to_owned(), told: None });
         let moves = lock(&self.rooms.lanes).push(held, alone);
         self.carry_out_rooms(moves);
@@ -249,7 +249,7 @@ impl Core {
     }
 
     fn push_reading(&self, reading: Reading) {
-        let row = self.registry.row(if reading.open { ENTER } else { LEAVE });
+        let row = self.registry().row(if reading.open { ENTER } else { LEAVE }).cloned();
         let limit = Duration::from_millis(self.config().module("room").timeout_ms);
         let held = Held {
             seq: self.journal.next_seq(),
@@ -264,7 +264,7 @@ impl Core {
             again: false,
             gone: false,
             deadline: Instant::now() + limit,
-            row: row.cloned(),
+            row,
         };
         lock(&self.rooms.readings).insert(held.seq, reading);
         let moves = lock(&self.rooms.lanes).push(held, None);

@@ -129,7 +129,8 @@ final class Bridge {
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
-            states::filter, events::filter, groupEvents::filter, table -> login.wanted(table.login), components::filter, roomWatch::filter,
+            states::filter, events::filter, groupEvents::filter,
+            table -> login.wanted(table.login, table.named("login").contains("plain")), components::filter, roomWatch::filter,
             roomGate::filter, joins::filter, hand::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
         final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups, writers,
@@ -165,7 +166,7 @@ final class Bridge {
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
         undo("the address that acts on rooms", () -> hand.filter(FilterTable.NOTHING));
         undo("the components", () -> components.filter(FilterTable.NOTHING));
-        undo("the login", () -> login.wanted(false));
+        undo("the login", () -> login.wanted(false, false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();

@@ -387,6 +387,31 @@ public class IqGateTest {
         assertEquals(0, features.size());
     }
 
+    private void ticket(int mode, boolean serve) {
+        Frame.Writer frame = new Frame.Writer(Frame.FILTER_TABLE).putInt(1).putStr("iq").putStr("get set").putStr("urn:example:ticket:0")
+            .putInt(mode).putBool(false).putBool(false).putBool(false).putInt(serve ? 1 : 0);
+        gate.filter(FilterTable.read((serve ? frame.putStr("serve").putStr("urn:example:ticket:0") : frame).done()));
+    }
+
+    @Test
+    public void aNamespaceThatTheTableNamesIsServedAndAnnouncedWhileItIsDecided() {
+        ticket(Frame.MODE_DECIDE, false);
+        assertEquals("without its name it has no effect", 0, installed.size());
+        ticket(Frame.MODE_WATCH, true);
+        assertEquals("it is counted, not announced", 1, installed.size());
+        assertEquals("[]", features.toString());
+        IQHandler alone = standIn("urn:example:ticket:0");
+        ticket(Frame.MODE_DECIDE, true);
+        assertSame(alone, standIn("urn:example:ticket:0"));
+        assertEquals("[urn:example:ticket:0]", features.toString());
+        ticket(Frame.MODE_WATCH, true);
+        assertEquals("[]", features.toString());
+        ticket(Frame.MODE_DECIDE, true);
+        ticket(Frame.MODE_OFF, true);
+        assertEquals(0, installed.size());
+        assertEquals("[]", features.toString());
+    }
+
     @Test
     public void whatAnotherPluginServesIsLeftAlone() {
         served.add("urn:xmpp:mam:2");
