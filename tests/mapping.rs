@@ -36,6 +36,11 @@ const BESIDE: &[Beside] = &[
     ("user", "login (SASL)", &[("POST", routes::VERIFY), ("GET", routes::SCRAM), ("GET", routes::DOWNLINK)]),
     ("friend", "", &[("GET", routes::DOWNLINK)]),
     (
+        "group",
+        "every group there is, at a start",
+        &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
+    ),
+    ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
         "room",
         "",
         &[

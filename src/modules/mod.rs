@@ -5,6 +5,7 @@
 
 pub mod chat;
 pub mod events;
+pub mod footprint;
 pub mod room;
 pub mod state;
 pub mod user;
@@ -26,6 +27,7 @@ pub fn explain(
     explain::explain(registry, xml, event, settings, |row, stanza| match row.batch.as_deref() {
         Some("chat.decide") => Some(chat::note(stanza)),
         Some(chat::history::BATCH) => Some(chat::history::note(stanza)),
+        Some(footprint::BATCH) => Some(footprint::note(stanza)),
         Some(room::SAY) => Some(room::note(stanza)),
         _ => None,
     })

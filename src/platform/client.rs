@@ -1,14 +1,16 @@
 //! HTTP to the platform: keep-alive, per-phase timeouts (never `timeout_global`, which would start a thread per request), problem+json.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use im_api::{Problem, routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
+use super::keystone::{Credential, Shown};
 use crate::config::Config;
 
 /// Largest answer that is read.
@@ -86,8 +88,8 @@ impl PlatformError {
 pub struct Target {
     /// Base URL without a slash at the end.
     pub url: String,
-    /// Bearer token.
-    pub token: String,
+    /// What shows who we are.
+    pub credential: Credential,
 }
 
 /// What goes along with a request.
@@ -249,68 +251,88 @@ impl Client {
             .as_ref()
             .map(Arc::clone)
             .map_err(|why| PlatformError::Absent(why.clone()))?;
-        let url = format!("{}{path}", connected.target.url);
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(&url)
-            .header("authorization", format!("Bearer {}", connected.target.token))
-            .header("accept", "application/json, application/problem+json");
-        if body.is_some() {
-            request = request.header("content-type", headers.content_type);
+        let credential = &connected.target.credential;
+        let shown = credential.show().map_err(PlatformError::Absent)?;
+        let answer = attempt(&connected, &shown, method, path, body, headers)?;
+        if answer.0 == 401
+            && let Some(other) = credential.another(&shown)
+        {
+            return attempt(&connected, &other, method, path, body, headers);
         }
-        if let Some(key) = headers.key {
-            request = request.header(routes::IDEMPOTENCY_KEY, key);
-        }
-        if let Some(origin) = headers.origin {
-            request = request.header(routes::ORIGIN, origin);
-        }
-        let transport = |e: ureq::Error| {
-            let sent = !matches!(
-                e,
-                ureq::Error::HostNotFound
-                    | ureq::Error::BadUri(_)
-                    | ureq::Error::ConnectionFailed
-                    | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
-            ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-            PlatformError::Transport {
-                what: method,
-                url: connected.target.url.clone(),
-                reason: e.to_string(),
-                sent,
-            }
-        };
-        let request = request
-            .body(body.unwrap_or_default())
-            .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
-        let request = connected.agent.configure_request(request);
-        let request = match headers.wait {
-            Some(wait) => request.timeout_recv_response(Some(wait)),
-            None => request,
-        };
-        let request = match headers.limit.map(|limit| limit / 10) {
-            // Shares that add up to the limit; the answer takes longest.
-            Some(part) => request
-                .timeout_resolve(Some(part))
-                .timeout_connect(Some(part))
-                .timeout_send_request(Some(part))
-                .timeout_send_body(Some(part))
-                .timeout_recv_response(Some(part * 5))
-                .timeout_recv_body(Some(part)),
-            None => request,
-        };
-        let request = request.build();
-        let mut response = connected.agent.run(request).map_err(transport)?;
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_MAX)
-            .reader()
-            .read_to_end(&mut bytes)
-            .map_err(|e| transport(ureq::Error::Io(e)))?;
-        Ok((status, bytes))
+        Ok(answer)
     }
+}
+
+/// One request with this to show who we are.
+fn attempt(
+    connected: &Connected,
+    shown: &Shown,
+    method: &'static str,
+    path: &str,
+    body: Option<&[u8]>,
+    headers: Headers<'_>,
+) -> Result<(u16, Vec<u8>), PlatformError> {
+    let url = format!("{}{path}", connected.target.url);
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(&url)
+        .header(shown.name, &shown.value)
+        .header("accept", "application/json, application/problem+json");
+    if body.is_some() {
+        request = request.header("content-type", headers.content_type);
+    }
+    if let Some(key) = headers.key {
+        request = request.header(routes::IDEMPOTENCY_KEY, key);
+    }
+    if let Some(origin) = headers.origin {
+        request = request.header(routes::ORIGIN, origin);
+    }
+    let transport = |e: ureq::Error| {
+        let sent = !matches!(
+            e,
+            ureq::Error::HostNotFound
+                | ureq::Error::BadUri(_)
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+        PlatformError::Transport {
+            what: method,
+            url: connected.target.url.clone(),
+            reason: e.to_string(),
+            sent,
+        }
+    };
+    let request = request
+        .body(body.unwrap_or_default())
+        .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
+    let request = connected.agent.configure_request(request);
+    let request = match headers.wait {
+        Some(wait) => request.timeout_recv_response(Some(wait)),
+        None => request,
+    };
+    let request = match headers.limit.map(|limit| limit / 10) {
+        // Shares that add up to the limit; the answer takes longest.
+        Some(part) => request
+            .timeout_resolve(Some(part))
+            .timeout_connect(Some(part))
+            .timeout_send_request(Some(part))
+            .timeout_send_body(Some(part))
+            .timeout_recv_response(Some(part * 5))
+            .timeout_recv_body(Some(part)),
+        None => request,
+    };
+    let request = request.build();
+    let mut response = connected.agent.run(request).map_err(transport)?;
+    let status = response.status().as_u16();
+    let mut bytes = Vec::new();
+    response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_MAX)
+        .reader()
+        .read_to_end(&mut bytes)
+        .map_err(|e| transport(ureq::Error::Io(e)))?;
+    Ok((status, bytes))
 }
 
 fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
@@ -328,27 +350,14 @@ fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
         .timeout_recv_body(ms(config.timeout_ms))
         // The environment's proxy variables belong to the server, not to us; loopback never goes through a proxy.
         .proxy(None);
-    if let Some(proxy) = config.proxy.as_ref().filter(|_| config.url.is_some()) {
+    if let Some(proxy) = config.proxy.as_ref().filter(|_| config.remote()) {
         let proxy =
             ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
         builder = builder.proxy(Some(proxy));
     }
     if let Some(path) = config.ca_file.as_ref().filter(|_| target.url.starts_with("https:")) {
-        let wrong = |e: &dyn std::fmt::Display| format!("platform.caFile {path} cannot be used: {e}");
-        let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
-        let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                Ok(_) => None,
-                Err(e) => Some(Err(e)),
-            })
-            .collect::<Result<_, _>>()
-            .map_err(|e| wrong(&e))?;
-        if certificates.is_empty() {
-            return Err(wrong(&"no certificate in it"));
-        }
-        builder = builder
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build());
+        let roots = openstack::roots(Path::new(path)).map_err(|e| format!("platform.caFile {e}"))?;
+        builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
     }
     Ok(builder.build().new_agent())
 }

@@ -6,13 +6,16 @@
 
 mod bench;
 mod builds;
+mod cloud;
 mod console;
 mod contract;
 mod dist;
 mod docs;
+mod java_api;
 mod linkcheck;
 mod notices;
 mod openfire;
+mod openstack;
 mod platform;
 mod project;
 mod run;
@@ -46,7 +49,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|contract|console|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|console|openstack|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },

@@ -1,8 +1,11 @@
--- Format 6: what rooms refused.
+-- Format 6: footprints for chosen people, with links, and as points of a track.
+ALTER TABLE footprints ADD COLUMN links TEXT NOT NULL DEFAULT '[]';     -- JSON array
+ALTER TABLE footprints ADD COLUMN track TEXT;
 
--- Keys of messages that a room did not take, so that a request that arrives after its settlement puts nothing on the timeline.
-CREATE TABLE room_refused (
-    key TEXT    NOT NULL PRIMARY KEY,
-    at  INTEGER NOT NULL
+-- Whom a footprint is for when its audience is people.
+CREATE TABLE footprint_people (
+    footprint INTEGER NOT NULL,
+    jid       TEXT    NOT NULL,
+    PRIMARY KEY (footprint, jid)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX room_refused_age ON room_refused (at);
+CREATE INDEX footprint_people_jid ON footprint_people (jid, footprint);

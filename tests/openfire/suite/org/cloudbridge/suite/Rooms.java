@@ -115,7 +115,7 @@ final class Rooms {
         Check.equal(7, heard(romeo, room).size(), "nothing comes twice: " + heard(romeo, room));
     }
 
-    @Scenario("a message to 50 occupants is one request to the platform, and each of them gets it once")
+    @Scenario(value = "a message to 50 occupants is one request to the platform, and each of them gets it once", seconds = 600)
     static void fifty(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = patient(stage, remote, "juliet", "romeo").up();
