@@ -41,6 +41,7 @@ const BESIDE: &[Beside] = &[
         &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
     ),
     ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
+    (
         "room",
         "",
         &[
