@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::once::once;
 use super::writer::Tx;
-use super::{Sqlite, parties};
+use super::Sqlite;
 use crate::clock;
 use crate::jid::Jid;
 use crate::store::downlink::{Downlink, page};
-use crate::store::{Cause, Result, StoreError};
+use crate::store::{Cause, Result, StoreError, parties};
 
 #[async_trait]
 impl Downlink for Sqlite {
