@@ -72,6 +72,8 @@ pub enum Type {
     Bool,
     /// An http or https URL, or empty.
     Url,
+    /// Several of these, with spaces or commas between them, or empty.
+    Urls,
     /// Any text.
     Text,
     /// A text that is stored encrypted and never shown.
@@ -233,11 +235,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "platform.url",
-        Type::Url,
+        Type::Urls,
         "",
         "Platform",
         "Address",
-        "Base URL of a remote platform, for example https://im.example.org. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
+        "Base URL of a remote platform, for example https://im.example.org. Several, with spaces between them, are instances that serve the same users: the next one is asked when one is gone. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
     ),
     setting(
         "platform.token.password",
@@ -356,8 +358,8 @@ pub struct Config {
     pub login_callers: usize,
     /// `friend.subdomain`
     pub subdomain: String,
-    /// `platform.url`; None = embedded.
-    pub url: Option<String>,
+    /// `platform.url`, without slashes at the ends; empty = embedded.
+    pub urls: Vec<String>,
     /// `platform.token.password`
     pub token: String,
     /// `platform.proxy`
@@ -407,15 +409,11 @@ impl Setting {
             },
             Type::Bool if matches!(value, "true" | "false") => Ok(()),
             Type::Bool => Err("expected true or false".into()),
-            Type::Url if value.is_empty() => Ok(()),
-            Type::Url => match value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")) {
-                Some(rest)
-                    if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace) =>
-                {
-                    Ok(())
-                }
-                _ => Err("expected a URL that starts with http:// or https://, or nothing".into()),
-            },
+            Type::Url | Type::Urls if value.is_empty() => Ok(()),
+            Type::Url if is_url(value) => Ok(()),
+            Type::Url => Err("expected a URL that starts with http:// or https://, or nothing".into()),
+            Type::Urls if urls(value).all(is_url) => Ok(()),
+            Type::Urls => Err("expected URLs that start with http:// or https://, or nothing".into()),
             Type::Text | Type::Secret => Ok(()),
         }
     }
@@ -425,6 +423,16 @@ impl Setting {
     pub fn secret(&self) -> bool {
         matches!(self.kind, Type::Secret)
     }
+}
+
+/// The addresses in a list of them.
+fn urls(list: &str) -> impl Iterator<Item = &str> {
+    list.split([' ', ',', '\t', '\n']).filter(|url| !url.is_empty())
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
 impl Config {
@@ -505,7 +513,7 @@ impl Config {
             held_max: number("chat.heldMax") as usize,
             history: mode("chat.mode") == ModuleMode::Decide && text("chat.history") == "platform",
             state: mode("state.mode"),
-            url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
+            urls: urls(&text("platform.url")).map(|u| u.trim_end_matches('/').to_owned()).collect(),
             token: text("platform.token.password"),
             proxy: optional("platform.proxy"),
             ca_file: optional("platform.caFile"),
@@ -583,7 +591,7 @@ mod tests {
             ("unknown", "x"),
         ];
         let (config, wrong) = Config::read(raw(&bad), Some(&config));
-        assert_eq!((config.chat, config.timeout_ms, config.url), (ModuleMode::Mirror, 3000, None));
+        assert_eq!((config.chat, config.timeout_ms, config.urls.len()), (ModuleMode::Mirror, 3000, 0));
         let text: Vec<_> = wrong.iter().map(ToString::to_string).collect();
         assert_eq!(text.len(), 3, "{text:?}");
         assert_eq!(

@@ -180,8 +180,8 @@ fn reconfigure(core: &Core) {
         core.client.disconnect("no module is in mirror or decide mode");
         return;
     }
-    if let Some(url) = &config.url {
-        let target = Target { url: url.clone(), token: config.token.clone() };
+    if !config.urls.is_empty() {
+        let target = Target { urls: config.urls.clone(), token: config.token.clone() };
         if let Err(error) = core.client.connect(target, &config) {
             core.failed("settings", error);
         }
@@ -228,7 +228,7 @@ impl Core {
             match event {
                 Event::Up(target) => {
                     let config = self.config();
-                    if config.url.is_none() && self.sends() {
+                    if config.urls.is_empty() && self.sends() {
                         if let Err(error) = self.client.connect(target, &config) {
                             self.failed("settings", error);
                         }

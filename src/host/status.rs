@@ -55,7 +55,7 @@ pub fn status(core: &Core) -> Value {
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
         },
         "platform": {
-            "kind": if !core.sends() { "none" } else if config.url.is_some() { "remote" } else { "embedded" },
+            "kind": if !core.sends() { "none" } else if !config.urls.is_empty() { "remote" } else { "embedded" },
             "url": core.client.url(),
             "reachable": core.client.url().is_some() && breaker == State::Closed && core.ready.load(std::sync::atomic::Ordering::Acquire),
             "breaker": { "state": if breaker == State::Closed { "closed" } else { "open" }, "opened": opened, "error": error },
@@ -77,7 +77,7 @@ pub fn status(core: &Core) -> Value {
             "at_ms": f.at_ms, "place": f.place, "text": f.text, "times": f.times,
         })).collect::<Vec<_>>(),
         "wrong_settings": lock(&core.wrong).iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || config.url.is_some(),
+        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || !config.urls.is_empty(),
     })
 }
 
@@ -104,6 +104,7 @@ pub fn settings(config: &Config) -> Value {
                     Type::Number(min, max) => json!({ "min": min, "max": max }),
                     Type::Bool => json!("bool"),
                     Type::Url => json!("url"),
+                    Type::Urls => json!("urls"),
                     Type::Text => json!("text"),
                     Type::Secret => json!("secret"),
                 },

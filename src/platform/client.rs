@@ -1,6 +1,11 @@
 //! HTTP to the platform: keep-alive, per-phase timeouts (never `timeout_global`, which would start a thread per request), problem+json.
+//!
+//! The platform may be several instances that serve the same users. One of them is asked; the next one as soon as it cannot be reached or says that it
+//! is ill. A request that certainly did not arrive goes to the next one at once; what may have been executed is its caller's to ask again, under the
+//! same key, which any instance answers alike.
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -84,8 +89,8 @@ impl PlatformError {
 /// Where the platform is and how to get in.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Base URL without a slash at the end.
-    pub url: String,
+    /// Base URLs of its instances, without a slash at the end; at least one.
+    pub urls: Vec<String>,
     /// Bearer token.
     pub token: String,
 }
@@ -114,6 +119,24 @@ impl Default for Headers<'_> {
 struct Connected {
     target: Target,
     agent: ureq::Agent,
+    /// Which instance is asked.
+    asked: AtomicUsize,
+}
+
+impl Connected {
+    fn instance(&self) -> usize {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    fn url(&self, instance: usize) -> &str {
+        self.target.urls.get(instance).map_or("", String::as_str)
+    }
+
+    /// This instance cannot be asked: from now on the next one is, unless somebody else has seen to it.
+    fn leave(&self, instance: usize) {
+        let next = (instance + 1) % self.target.urls.len().max(1);
+        let _ = self.asked.compare_exchange(instance, next, Ordering::AcqRel, Ordering::Acquire);
+    }
 }
 
 /// The one connection pool to the platform. Cheap to share; the target can be exchanged at any time.
@@ -139,7 +162,7 @@ impl Client {
     /// # Errors
     /// When the CA file or the proxy cannot be used; says which and why.
     pub fn connect(&self, target: Target, config: &Config) -> Result<(), String> {
-        let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent }));
+        let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent, asked: AtomicUsize::new(0) }));
         let error = result.as_ref().err().cloned();
         self.exchange(result);
         error.map_or(Ok(()), Err)
@@ -159,11 +182,11 @@ impl Client {
         }
     }
 
-    /// Base URL, if there is one.
+    /// Base URL of the instance that is asked, if there is one.
     #[must_use]
     pub fn url(&self) -> Option<String> {
         let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
-        connected.as_ref().ok().map(|c| c.target.url.clone())
+        connected.as_ref().ok().map(|c| c.url(c.instance()).to_owned())
     }
 
     /// Sends a request and reads its JSON answer.
@@ -249,68 +272,97 @@ impl Client {
             .as_ref()
             .map(Arc::clone)
             .map_err(|why| PlatformError::Absent(why.clone()))?;
-        let url = format!("{}{path}", connected.target.url);
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(&url)
-            .header("authorization", format!("Bearer {}", connected.target.token))
-            .header("accept", "application/json, application/problem+json");
-        if body.is_some() {
-            request = request.header("content-type", headers.content_type);
-        }
-        if let Some(key) = headers.key {
-            request = request.header(routes::IDEMPOTENCY_KEY, key);
-        }
-        if let Some(origin) = headers.origin {
-            request = request.header(routes::ORIGIN, origin);
-        }
-        let transport = |e: ureq::Error| {
-            let sent = !matches!(
-                e,
-                ureq::Error::HostNotFound
-                    | ureq::Error::BadUri(_)
-                    | ureq::Error::ConnectionFailed
-                    | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
-            ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
-            PlatformError::Transport {
-                what: method,
-                url: connected.target.url.clone(),
-                reason: e.to_string(),
-                sent,
+        let mut tried = 0;
+        loop {
+            let instance = connected.instance();
+            let outcome = attempt(&connected, instance, method, path, body, headers);
+            tried += 1;
+            match &outcome {
+                // It says that it is ill, or does not say anything.
+                Ok((status, _)) if *status >= 500 => connected.leave(instance),
+                Ok(_) | Err(PlatformError::Absent(_)) => {}
+                Err(error) => {
+                    connected.leave(instance);
+                    if !error.maybe_executed() && tried < connected.target.urls.len() {
+                        continue;
+                    }
+                }
             }
-        };
-        let request = request
-            .body(body.unwrap_or_default())
-            .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
-        let request = connected.agent.configure_request(request);
-        let request = match headers.wait {
-            Some(wait) => request.timeout_recv_response(Some(wait)),
-            None => request,
-        };
-        let request = match headers.limit.map(|limit| limit / 10) {
-            // Shares that add up to the limit; the answer takes longest.
-            Some(part) => request
-                .timeout_resolve(Some(part))
-                .timeout_connect(Some(part))
-                .timeout_send_request(Some(part))
-                .timeout_send_body(Some(part))
-                .timeout_recv_response(Some(part * 5))
-                .timeout_recv_body(Some(part)),
-            None => request,
-        };
-        let request = request.build();
-        let mut response = connected.agent.run(request).map_err(transport)?;
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_MAX)
-            .reader()
-            .read_to_end(&mut bytes)
-            .map_err(|e| transport(ureq::Error::Io(e)))?;
-        Ok((status, bytes))
+            return outcome;
+        }
     }
+}
+
+/// Asks one instance.
+fn attempt(
+    connected: &Connected,
+    instance: usize,
+    method: &'static str,
+    path: &str,
+    body: Option<&[u8]>,
+    headers: Headers<'_>,
+) -> Result<(u16, Vec<u8>), PlatformError> {
+    let url = format!("{}{path}", connected.url(instance));
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(&url)
+        .header("authorization", format!("Bearer {}", connected.target.token))
+        .header("accept", "application/json, application/problem+json");
+    if body.is_some() {
+        request = request.header("content-type", headers.content_type);
+    }
+    if let Some(key) = headers.key {
+        request = request.header(routes::IDEMPOTENCY_KEY, key);
+    }
+    if let Some(origin) = headers.origin {
+        request = request.header(routes::ORIGIN, origin);
+    }
+    let transport = |e: ureq::Error| {
+        let sent = !matches!(
+            e,
+            ureq::Error::HostNotFound
+                | ureq::Error::BadUri(_)
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+        PlatformError::Transport {
+            what: method,
+            url: connected.url(instance).to_owned(),
+            reason: e.to_string(),
+            sent,
+        }
+    };
+    let request = request
+        .body(body.unwrap_or_default())
+        .map_err(|e| PlatformError::Absent(format!("{url} is no address: {e}")))?;
+    let request = connected.agent.configure_request(request);
+    let request = match headers.wait {
+        Some(wait) => request.timeout_recv_response(Some(wait)),
+        None => request,
+    };
+    let request = match headers.limit.map(|limit| limit / 10) {
+        // Shares that add up to the limit; the answer takes longest.
+        Some(part) => request
+            .timeout_resolve(Some(part))
+            .timeout_connect(Some(part))
+            .timeout_send_request(Some(part))
+            .timeout_send_body(Some(part))
+            .timeout_recv_response(Some(part * 5))
+            .timeout_recv_body(Some(part)),
+        None => request,
+    };
+    let request = request.build();
+    let mut response = connected.agent.run(request).map_err(transport)?;
+    let status = response.status().as_u16();
+    let mut bytes = Vec::new();
+    response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_MAX)
+        .reader()
+        .read_to_end(&mut bytes)
+        .map_err(|e| transport(ureq::Error::Io(e)))?;
+    Ok((status, bytes))
 }
 
 fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
@@ -328,12 +380,12 @@ fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
         .timeout_recv_body(ms(config.timeout_ms))
         // The environment's proxy variables belong to the server, not to us; loopback never goes through a proxy.
         .proxy(None);
-    if let Some(proxy) = config.proxy.as_ref().filter(|_| config.url.is_some()) {
+    if let Some(proxy) = config.proxy.as_ref().filter(|_| !config.urls.is_empty()) {
         let proxy =
             ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
         builder = builder.proxy(Some(proxy));
     }
-    if let Some(path) = config.ca_file.as_ref().filter(|_| target.url.starts_with("https:")) {
+    if let Some(path) = config.ca_file.as_ref().filter(|_| target.urls.iter().any(|url| url.starts_with("https:"))) {
         let wrong = |e: &dyn std::fmt::Display| format!("platform.caFile {path} cannot be used: {e}");
         let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
         let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)

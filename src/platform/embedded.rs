@@ -170,7 +170,7 @@ fn run<R: Fn(Event) + Send + Sync + 'static>(
     let up = greet(shared, &mut child, &token);
     let mut end = match up {
         Ok((port, rest)) => {
-            report(Event::Up(Target { url: format!("http://127.0.0.1:{port}"), token }));
+            report(Event::Up(Target { urls: vec![format!("http://127.0.0.1:{port}")], token }));
             // Nothing more is said on stdout: its end is the end of the child.
             for _ in rest.lines().map_while(Result::ok) {}
             String::new()

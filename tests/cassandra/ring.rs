@@ -139,6 +139,7 @@ impl Ring {
     }
 
     /// Waits until a node takes clients.
+    #[expect(clippy::disallowed_methods, reason = "nobody says when a port opens")]
     pub fn wait(&mut self, n: usize) -> io::Result<()> {
         let node = &mut self.nodes[n];
         let until = Instant::now() + READY;

@@ -6,6 +6,7 @@
 
 mod bench;
 mod builds;
+mod cassandra;
 mod console;
 mod contract;
 mod dist;
@@ -15,6 +16,8 @@ mod notices;
 mod openfire;
 mod platform;
 mod project;
+#[path = "../../tests/cassandra/ring.rs"]
+mod ring;
 mod run;
 mod test;
 mod tools;
@@ -46,7 +49,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|contract|console|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|cassandra|console|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },

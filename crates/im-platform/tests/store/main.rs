@@ -6,14 +6,21 @@ mod chat;
 mod console;
 mod downlink;
 mod event;
+#[cfg(feature = "cassandra-tests")]
+mod faults;
 mod footprint;
 mod friend;
 mod full;
 mod group;
+#[cfg(feature = "cassandra-tests")]
+mod instances;
 mod invariants;
 mod media;
 mod plans;
 mod races;
+#[cfg(feature = "cassandra-tests")]
+#[path = "../../../../tests/cassandra/ring.rs"]
+mod ring;
 mod room;
 mod space;
 mod state;

@@ -20,7 +20,7 @@ pub fn verifiers() -> Vec<Verifier> {
     serde_json::from_str(json).expect("verifiers")
 }
 
-fn new(jid: &str, name: Option<&str>) -> NewUser {
+pub fn new(jid: &str, name: Option<&str>) -> NewUser {
     NewUser { user: user(jid), verifiers: verifiers(), name: name.map(Into::into), email: Some("x@y".into()) }
 }
 
