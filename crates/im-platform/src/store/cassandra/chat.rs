@@ -613,9 +613,11 @@ impl Cassandra {
         let life = ttl(self.settings.history);
         let rows: Vec<String> = handed.iter().map(|(_, queued)| decision_row(&queued.key)).collect();
         let decisions: Vec<(String, Decision)> = self.rows_of(USERS, user, &rows).await?;
+        let now = self.clock.now();
         stream::iter(decisions)
             .map(Ok)
-            .try_for_each_concurrent(AT_ONCE, |(sort, decision)| async move {
+            .try_for_each_concurrent(AT_ONCE, |(sort, mut decision)| async move {
+                decision.decided_at = now;
                 let key = sort.trim_start_matches("k/");
                 if let (Some(letter), Some(stanza)) = (&decision.letter, self.body(user, decision.id, key).await?) {
                     self.write_letter(user, decision.id, key, letter, stanza.get(), life).await?;
