@@ -2,7 +2,13 @@
 //!
 //! Leaves out: where the values come from (Openfire's properties, through the shim).
 
+mod keystone;
+
 use std::collections::BTreeMap;
+
+use im_api::footprint::{Audience, Precision};
+
+pub use keystone::KeystoneConfig;
 
 /// Prefix of every setting in Openfire.
 pub const PREFIX: &str = "plugin.cloudbridge.";
@@ -10,11 +16,17 @@ pub const PREFIX: &str = "plugin.cloudbridge.";
 /// Not a setting of the admin's: the shim tells under this name whether Openfire's clustering is started (`true`).
 pub const CLUSTERED: &str = "clustered";
 
+/// As [`CLUSTERED`]: whether this node is the cluster's senior member (`false`: it is not), the one that listens to the platform.
+pub const SENIOR: &str = "senior";
+
 /// As [`CLUSTERED`]: whether Openfire's user provider is read-only (`true`), so that no account can be made or removed.
 pub const USERS_READ_ONLY: &str = "usersReadOnly";
 
 /// As [`CLUSTERED`]: whether clients may log in without TLS (`true`).
 pub const TLS_OPTIONAL: &str = "tlsOptional";
+
+/// As [`CLUSTERED`]: whether Openfire's group provider is read-only (`true`), so that no group can be changed here.
+pub const GROUPS_READ_ONLY: &str = "groupsReadOnly";
 
 /// What a module does (design, "The ladder").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +119,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 4] = ["chat", "state", "user", "friend"];
+pub const MODULES: [&str; 6] = ["chat", "state", "user", "friend", "group", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +246,57 @@ pub const SETTINGS: &[Setting] = &[
         "Subdomain of the service by which clients find people of this server (decide mode only). Another than that of the search plugin.",
     ),
     setting(
+        "group.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Group",
+        "Openfire's groups. mirror: every group and every change is told to the platform. decide: a change made at the platform appears in Openfire as well, shared rosters included. Either way Openfire's own changes are made at once: no client makes one.",
+    ),
+    setting("group.timeoutMillis", LIMIT, "3000", "Modules", "Group: time limit (ms)", LIMIT_HELP),
+    setting("group.onFailure", FAILURE, "open", "Modules", "Group: slow or dead platform", FAILURE_HELP),
+    setting(
+        "footprint.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Footprint",
+        "Places that people publish (PEP). mirror: told to the platform, texts only with mirror.bodies. decide: the platform is asked first, others see a place no more exactly than its precision says, and what is shared or removed at the platform is published or retracted here.",
+    ),
+    setting("footprint.timeoutMillis", LIMIT, "3000", "Modules", "Footprint: time limit (ms)", LIMIT_HELP),
+    setting(
+        "footprint.onFailure",
+        FAILURE,
+        "open",
+        "Modules",
+        "Footprint: slow or dead platform",
+        "open: it is published, as coarse as it would have been, and the platform is told later. closed: the client gets an error that says to try again.",
+    ),
+    setting(
+        "footprint.audience",
+        Type::Word(&["friends", "me", "all"]),
+        "friends",
+        "Modules",
+        "Footprint: audience",
+        "For whom places are of somebody who has not said it: who may read a node that is made for a first place.",
+    ),
+    setting(
+        "footprint.precision",
+        Type::Word(&["city", "district", "street", "exact"]),
+        "city",
+        "Modules",
+        "Footprint: precision",
+        "How exactly others see a place whose owner has not said it: about 10 km, 1 km, 100 m, or as it is.",
+    ),
+    setting(
+        "footprint.geoUri",
+        Type::Word(&["entries", "off", "chat"]),
+        "entries",
+        "Modules",
+        "Footprint: geo: URIs",
+        "entries: a geo: URI in a microblog entry is its place. chat: a chat message that is nothing but a geo: URI is also shared with its recipient as a footprint. off: neither.",
+    ),
+    setting(
         "platform.url",
         Type::Urls,
         "",
@@ -248,6 +311,14 @@ pub const SETTINGS: &[Setting] = &[
         "Platform",
         "Token",
         "Bearer token for the remote platform. Stored encrypted. The embedded platform makes its own.",
+    ),
+    setting(
+        "platform.auth",
+        Type::Word(&["token", "keystone"]),
+        "token",
+        "Platform",
+        "Authentication",
+        "token: the platform takes the token above. keystone: an OpenStack cloud's Keystone gives the tokens, and where Address is empty its catalogue says where the platform is (service type im).",
     ),
     setting(
         "platform.proxy",
@@ -289,6 +360,58 @@ pub const SETTINGS: &[Setting] = &[
         "Platform",
         "Lease (s)",
         "If this server falls silent, the platform takes its users offline after this time.",
+    ),
+    setting(
+        "keystone.url",
+        Type::Url,
+        "",
+        "Keystone",
+        "Keystone",
+        "Address of the identity service, for example https://keystone.example.org/v3. CA file, proxy and connect limit of the platform hold for it as well.",
+    ),
+    setting(
+        "keystone.applicationCredentialId",
+        Type::Text,
+        "",
+        "Keystone",
+        "Application credential: id",
+        "Of a user who has the bridge's role in the platform's project. Empty: user and password below.",
+    ),
+    setting(
+        "keystone.applicationCredentialSecret.password",
+        Type::Secret,
+        "",
+        "Keystone",
+        "Application credential: secret",
+        "Stored encrypted.",
+    ),
+    setting("keystone.user", Type::Text, "", "Keystone", "User", "Only without an application credential."),
+    setting("keystone.userDomain", Type::Text, "Default", "Keystone", "User's domain", "Its name."),
+    setting("keystone.password", Type::Secret, "", "Keystone", "Password", "Stored encrypted."),
+    setting(
+        "keystone.project",
+        Type::Text,
+        "",
+        "Keystone",
+        "Project",
+        "The project in which the user has the bridge's role.",
+    ),
+    setting("keystone.projectDomain", Type::Text, "Default", "Keystone", "Project's domain", "Its name."),
+    setting(
+        "keystone.region",
+        Type::Text,
+        "",
+        "Keystone",
+        "Region",
+        "The platform's region in the catalogue. Empty: the first that has one.",
+    ),
+    setting(
+        "keystone.interface",
+        Type::Word(&["public", "internal", "admin"]),
+        "public",
+        "Keystone",
+        "Interface",
+        "Which of the platform's endpoints is used.",
     ),
     setting(
         "mirror.bodies",
@@ -358,10 +481,18 @@ pub struct Config {
     pub login_callers: usize,
     /// `friend.subdomain`
     pub subdomain: String,
+    /// `footprint.audience`, `footprint.precision`, `footprint.geoUri`
+    pub footprint: FootprintConfig,
+    /// Whether this server is part of a cluster ([`CLUSTERED`]).
+    pub clustered: bool,
+    /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
+    pub senior: bool,
     /// `platform.url`, without slashes at the ends; empty = embedded.
     pub urls: Vec<String>,
     /// `platform.token.password`
     pub token: String,
+    /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
+    pub keystone: Option<KeystoneConfig>,
     /// `platform.proxy`
     pub proxy: Option<String>,
     /// `platform.caFile`
@@ -378,6 +509,36 @@ pub struct Config {
     pub sync_ms: u64,
     /// `journal.maxMegabytes`, in bytes.
     pub journal_max: u64,
+}
+
+/// What the footprint module knows besides what every module has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FootprintConfig {
+    /// `footprint.audience`
+    pub audience: Audience,
+    /// `footprint.precision`
+    pub precision: Precision,
+    /// `footprint.geoUri`
+    pub geo: GeoUris,
+}
+
+/// Where `geo:` URIs are places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GeoUris {
+    /// Nowhere.
+    Off,
+    /// In microblog entries.
+    Entries,
+    /// And where a chat message is nothing else.
+    Chat,
+}
+
+impl FootprintConfig {
+    /// Whether an entry's `geo:` URI is its place.
+    #[must_use]
+    pub fn geo_in_entries(&self) -> bool {
+        self.geo >= GeoUris::Entries
+    }
 }
 
 /// One wrong setting.
@@ -435,6 +596,12 @@ fn is_url(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
+/// A module's `<name>.mode` as it stands in [`SETTINGS`].
+fn mode_key(module: &str) -> &'static str {
+    let is_its = |key: &str| key.strip_suffix(".mode") == Some(module);
+    SETTINGS.iter().map(|setting| setting.key).find(|key| is_its(key)).unwrap_or_default()
+}
+
 impl Config {
     /// Checks raw settings (names behind [`PREFIX`]); unknown names are left to others.
     ///
@@ -458,8 +625,12 @@ impl Config {
             values.insert(setting.key, value);
         }
         // The embedded platform belongs to one server; in a cluster each node would ask its own.
-        if raw.get(CLUSTERED).is_some_and(|v| v == "true") && values["platform.url"].is_empty() {
-            for key in ["chat.mode", "state.mode", "user.mode", "friend.mode"] {
+        if raw.get(CLUSTERED).is_some_and(|v| v == "true")
+            && values["platform.url"].is_empty()
+            && values["platform.auth"] == "token"
+        {
+            for name in MODULES {
+                let key = mode_key(name);
                 let value = values[key].clone();
                 if matches!(value.as_str(), "mirror" | "decide") {
                     let reason =
@@ -469,23 +640,29 @@ impl Config {
                 }
             }
         }
-        let unsafe_logins = [
+        let unsafe_modes = [
+            (
+                GROUPS_READ_ONLY,
+                "group",
+                "Openfire's group provider is read-only, so no group can be changed here",
+            ),
             (
                 USERS_READ_ONLY,
+                "user",
                 "Openfire's user provider is read-only, so no account can be made or removed here",
             ),
-            (TLS_OPTIONAL, "passwords would pass without encryption: set xmpp.client.tls.policy to required"),
+            (
+                TLS_OPTIONAL,
+                "user",
+                "passwords would pass without encryption: set xmpp.client.tls.policy to required",
+            ),
         ];
-        for (told, reason) in unsafe_logins {
-            if raw.get(told).is_some_and(|v| v == "true") && values["user.mode"] == "decide" {
+        for (told, module, reason) in unsafe_modes {
+            let key = mode_key(module);
+            if raw.get(told).is_some_and(|v| v == "true") && values[key] == "decide" {
                 let (value, used) = ("decide".to_owned(), "mirror".to_owned());
-                wrong.push(WrongSetting {
-                    key: "user.mode",
-                    value,
-                    reason: reason.into(),
-                    used: used.clone(),
-                });
-                values.insert("user.mode", used);
+                wrong.push(WrongSetting { key, value, reason: reason.into(), used: used.clone() });
+                values.insert(key, used);
             }
         }
         let text = |key: &str| values[key].clone();
@@ -513,8 +690,29 @@ impl Config {
             held_max: number("chat.heldMax") as usize,
             history: mode("chat.mode") == ModuleMode::Decide && text("chat.history") == "platform",
             state: mode("state.mode"),
+            footprint: FootprintConfig {
+                audience: match text("footprint.audience").as_str() {
+                    "me" => Audience::Me,
+                    "all" => Audience::All,
+                    _ => Audience::Friends,
+                },
+                precision: match text("footprint.precision").as_str() {
+                    "exact" => Precision::Exact,
+                    "street" => Precision::Street,
+                    "district" => Precision::District,
+                    _ => Precision::City,
+                },
+                geo: match text("footprint.geoUri").as_str() {
+                    "off" => GeoUris::Off,
+                    "chat" => GeoUris::Chat,
+                    _ => GeoUris::Entries,
+                },
+            },
+            clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
+            senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
             urls: urls(&text("platform.url")).map(|u| u.trim_end_matches('/').to_owned()).collect(),
             token: text("platform.token.password"),
+            keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
             ca_file: optional("platform.caFile"),
             connect_ms: number("platform.connectMillis"),
@@ -533,6 +731,12 @@ impl Config {
     #[must_use]
     pub fn raw(&self) -> &BTreeMap<String, String> {
         &self.raw
+    }
+
+    /// Whether the platform is another than the embedded one.
+    #[must_use]
+    pub fn remote(&self) -> bool {
+        !self.urls.is_empty() || self.keystone.is_some()
     }
 
     /// Whether anything is sent to a platform at all.
@@ -560,8 +764,9 @@ impl Config {
     #[must_use]
     pub fn connection(&self) -> impl PartialEq + use<> {
         (
-            self.url.clone(),
+            self.urls.clone(),
             self.token.clone(),
+            self.keystone.clone(),
             self.proxy.clone(),
             self.ca_file.clone(),
             self.connect_ms,
@@ -611,6 +816,15 @@ mod tests {
         given.remove(CLUSTERED);
         given.remove("platform.url");
         assert_eq!(Config::read(given, None).0.chat, ModuleMode::Decide);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_changed_here_are_not_decided() {
+        let (config, wrong) =
+            Config::read(raw(&[("group.mode", "decide"), (GROUPS_READ_ONLY, "true")]), None);
+        assert_eq!((config.module("group").mode, wrong.len()), (ModuleMode::Mirror, 1), "{wrong:?}");
+        let (config, _) = Config::read(raw(&[("group.mode", "decide"), (GROUPS_READ_ONLY, "false")]), None);
+        assert_eq!(config.module("group").mode, ModuleMode::Decide);
     }
 
     #[test]

@@ -35,6 +35,12 @@ const BESIDE: &[Beside] = &[
     ("state", "every session's presence", &[("PUT", routes::SNAPSHOT), ("PUT", routes::LEASE)]),
     ("user", "login (SASL)", &[("POST", routes::VERIFY), ("GET", routes::SCRAM), ("GET", routes::DOWNLINK)]),
     ("friend", "", &[("GET", routes::DOWNLINK)]),
+    (
+        "group",
+        "every group there is, at a start",
+        &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
+    ),
+    ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
 ];
 
 #[derive(Debug, Deserialize)]

@@ -64,6 +64,14 @@ pub mod ask {
     pub const EXPLAIN: u8 = 7;
     /// Begin, watch or stop the import from Openfire.
     pub const IMPORT: u8 = 8;
+    /// A stanza as stanza JSON, or back.
+    pub const CONVERT: u8 = 9;
+    /// The call of a row, for another plugin.
+    pub const CALL: u8 = 10;
+    /// Begins or ends a subscription.
+    pub const SUBSCRIBE: u8 = 11;
+    /// The next events of a subscription.
+    pub const EVENTS: u8 = 12;
 }
 
 /// What the shim reports of an effect.

@@ -14,6 +14,7 @@ use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
 use crate::mapping::{Registry, Source};
 use crate::modules::chat;
 use crate::modules::chat::history;
+use crate::modules::footprint;
 use crate::modules::state::{Reading, Sessions};
 use crate::platform::embedded::Embedded;
 use crate::platform::{Breaker, Client};
@@ -21,8 +22,9 @@ use crate::stanza::{Limits, Stanza};
 
 use super::Start;
 use super::effects::{Effects, WAITED};
+use super::feed::{About, What};
 use super::handover::Handovers;
-use super::{presence, rows};
+use super::{cursor, presence, rows};
 
 /// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,6 +116,7 @@ pub struct Core {
     pub client: Client,
     pub breaker: Breaker,
     pub embedded: Mutex<Option<Embedded>>,
+    pub cloud: super::cloud::Cloud,
     pub child_inbox: Arc<ChildInbox>,
     pub platform_version: Mutex<Option<String>>,
     pub sessions: Mutex<Sessions>,
@@ -123,6 +126,8 @@ pub struct Core {
     pub snapshot_due: AtomicBool,
     /// The downlink has its place: what the platform says from now on is heard.
     pub listens: AtomicBool,
+    /// The senior member of the cluster has changed: the downlink's place is to be read again.
+    pub listen_anew: AtomicBool,
     pub reconfigure: AtomicBool,
     /// The mirror sleeps until it is woken, instead of looking by itself.
     pub mirror_sleeps: AtomicBool,
@@ -140,6 +145,12 @@ pub struct Core {
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
+    pub groups: super::group::Pictures,
+    /// What other plugins are told, and what they call.
+    pub feed: super::feed::Feed,
+    pub calls: super::api::Calls,
+    /// Where the cluster is in the downlink, as Openfire's property says.
+    pub shared_cursor: Mutex<Option<String>>,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -188,7 +199,6 @@ impl Core {
         Ok(Core {
             node,
             epoch: uuid::Uuid::now_v7().to_string(),
-            config: RwLock::new(Arc::new(config)),
             wrong: Mutex::new(wrong),
             journal,
             lanes: Mutex::new(Lanes::new(1)),
@@ -199,6 +209,7 @@ impl Core {
             client: Client::default(),
             breaker: Breaker::default(),
             embedded: Mutex::new(None),
+            cloud: super::cloud::Cloud::default(),
             child_inbox: Arc::default(),
             platform_version: Mutex::new(None),
             sessions: Mutex::new(Sessions::new(presence::PRESENCE_EFFECTS)),
@@ -206,6 +217,7 @@ impl Core {
             ready: AtomicBool::new(false),
             snapshot_due: AtomicBool::new(true),
             listens: AtomicBool::new(false),
+            listen_anew: AtomicBool::new(false),
             reconfigure: AtomicBool::new(true),
             mirror_sleeps: AtomicBool::new(false),
             mirror_wake: Default::default(),
@@ -219,6 +231,11 @@ impl Core {
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
+            groups: super::group::Pictures::default(),
+            feed: super::feed::Feed::default(),
+            calls: super::api::Calls::default(),
+            shared_cursor: Mutex::new(config.raw().get(cursor::PROPERTY).cloned()),
+            config: RwLock::new(Arc::new(config)),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
             keys: Default::default(),
@@ -330,7 +347,7 @@ impl Core {
         }
         for row in self.registry.rows() {
             let mode = match row.batch.as_deref() {
-                None => config.module(row.module()).mode,
+                None | Some(footprint::BATCH) => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
@@ -352,7 +369,10 @@ impl Core {
         for (kind, types, namespace, mode, remote) in table {
             w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
         }
-        w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide).finish()
+        let nodes = footprint::NODES;
+        let w = w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide);
+        let w = w.int(nodes.len() as i32);
+        nodes.iter().fold(w, |w, node| w.str("pubsub.node").str(node)).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
@@ -378,16 +398,21 @@ impl Core {
         if let Err(error) = self.journal.remove(Stream::Held, &[(held.seq, held.journal_bytes)]) {
             self.failed("journal", error.to_string());
         }
-        self.counters.add(
-            match action {
-                Action::Release { .. } => "released",
-                Action::Stored => "stored",
-                Action::Drop => "already_handed_over",
-                Action::Replace { .. } => "replaced",
-                Action::Refuse { .. } => "refused",
-            },
-            1,
-        );
+        let outcome = match action {
+            Action::Release { .. } => "released",
+            Action::Stored => "stored",
+            Action::Drop => "already_handed_over",
+            Action::Replace { .. } => "replaced",
+            Action::Refuse { .. } => "refused",
+        };
+        self.counters.add(outcome, 1);
+        self.feed.tell(About::Decided, || What::Decided {
+            row: "chat.message".into(),
+            secret: false,
+            outcome,
+            alone,
+            bytes: Arc::clone(&held.bytes),
+        });
         if alone {
             self.counters.add("alone", 1);
         }
@@ -476,6 +501,16 @@ impl Core {
         }
         drop(sessions);
         self.carry_out_presence(moves);
+        if self.tells_sessions() {
+            self.feed.tell(About::Session, || What::Session {
+                jid: reading.jid.clone(),
+                open: reading.open,
+                available: reading.available,
+                priority: reading.priority,
+                show: reading.show.clone(),
+                status: reading.status.clone(),
+            });
+        }
     }
 
     /// The shim listed all sessions.
@@ -489,6 +524,10 @@ impl Core {
     /// A setting changed.
     pub fn setting(&self, key: &str, value: Option<&str>) {
         let Some(key) = key.strip_prefix(PREFIX) else { return };
+        if key == cursor::PROPERTY {
+            *lock(&self.shared_cursor) = value.map(str::to_owned);
+            return;
+        }
         let before = self.config();
         let mut raw = before.raw().clone();
         match value {
@@ -508,7 +547,11 @@ impl Core {
             self.descending.store(true, Ordering::SeqCst);
         }
         let decides = config.chat == ModuleMode::Decide;
+        let senior = config.senior;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        if senior != before.senior {
+            self.listen_anew.store(true, Ordering::Release);
+        }
         if decides {
             self.descending.store(false, Ordering::SeqCst);
         }
@@ -616,12 +659,14 @@ impl Core {
         self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
+        self.cloud.end();
         self.wake_all();
     }
 
     /// After the threads have ended: nothing is answered any more.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.feed.end();
         if let Some(mut embedded) = lock(&self.embedded).take() {
             embedded.stop();
         }
@@ -634,7 +679,11 @@ impl Core {
 
 /// The shim's word for the events that are written as IQs of this namespace (docs/boundary.md).
 fn events_of(namespace: &str) -> &'static str {
-    if namespace == "jabber:iq:roster" { "roster" } else { "user" }
+    match namespace {
+        "jabber:iq:roster" => "roster",
+        "urn:cloudbridge:group:0" => "group",
+        _ => "user",
+    }
 }
 
 /// Makes a folder that only this user can read.

@@ -1,9 +1,8 @@
-//! The downlink: what the platform says to XMPP (design, "Contract"). One long poll, in order; an event is acknowledged by the cursor of the next
-//! poll, which is written down first, so each is carried out at least once.
+//! The downlink: what the platform says to XMPP (design, "Contract"; docs/downlink.md). One long poll by one node of a cluster, in order, one event at a
+//! time; an event is acknowledged by the cursor of the next poll, which is written down first, so each is carried out at least once.
 //!
-//! Leaves out: how Openfire does it (the shim's verbs, docs/boundary.md).
+//! Leaves out: how Openfire does it (the shim's verbs, docs/boundary.md), where the cursor stands (`cursor`).
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -21,39 +20,50 @@ use crate::stanza::jid::Jid;
 use crate::stanza::json;
 
 use super::core::{Core, lock};
-use super::files::write_whole;
+use super::cursor::Cursor;
+use super::feed::{About, What};
+use super::{footprint, group};
 
 /// How long a poll waits at the platform.
 const WAIT: Duration = Duration::from_secs(20);
 /// How long Openfire may take for one thing.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Events in one answer.
+const LIMIT_OF_A_POLL: usize = 100;
 
 /// The downlink thread.
 pub fn run(core: &Core) {
-    let mut cursor = read_cursor(core);
+    // Read anew when the senior member changes: meanwhile another one may have been at it.
+    let mut place: Option<Cursor> = None;
     while !core.ending.load(Ordering::Acquire) {
+        if core.listen_anew.swap(false, Ordering::AcqRel) {
+            place = None;
+        }
         if !wanted(core) {
             std::thread::park_timeout(Duration::from_millis(100));
             continue;
         }
-        match poll(core, cursor.as_deref()) {
+        let cursor = place.get_or_insert_with(|| Cursor::read(core));
+        match poll(core, cursor.after.as_deref()) {
+            // Who is the senior member may have changed while the platform had nothing to say, even there and back.
+            Ok(_) if !wanted(core) || core.listen_anew.load(Ordering::Acquire) => {}
             Ok(answer) => {
-                for event in &answer.items {
-                    if core.ending.load(Ordering::Acquire) {
-                        return;
-                    }
-                    carry_out(core, event);
+                if !carry_out_all(core, cursor, &answer) {
+                    return;
                 }
+                core.groups.caught_up(answer.items.len() < LIMIT_OF_A_POLL);
                 core.listens.store(true, Ordering::Release);
-                if cursor.as_ref() != Some(&answer.next) {
-                    write_cursor(core, &answer.next);
-                    cursor = Some(answer.next);
+                let next = Cursor { after: Some(answer.next), done: None };
+                if *cursor != next {
+                    *cursor = next;
+                    cursor.write(core);
                 }
             }
             Err(error) if error.is(problem::CURSOR_GONE) => {
                 core.failed("downlink", "events of the platform were removed before they were fetched; lists that changed meanwhile differ until their next change".into());
-                cursor = None;
+                *cursor = Cursor::default();
+                core.groups.missed_something();
             }
             Err(error) => {
                 if !core.ending.load(Ordering::Acquire) {
@@ -65,15 +75,39 @@ pub fn run(core: &Core) {
     }
 }
 
+/// Carries out the events of an answer in their order, those before the cursor's last one left out. False: the host ends, the rest comes again.
+fn carry_out_all(core: &Core, cursor: &mut Cursor, answer: &Downlink) -> bool {
+    let before =
+        cursor.done.as_ref().and_then(|done| answer.items.iter().position(|event| event.id == *done));
+    for event in answer.items.iter().skip(before.map_or(0, |at| at + 1)) {
+        if core.ending.load(Ordering::Acquire) {
+            return false;
+        }
+        match carry_out(core, event) {
+            Carried::Nothing => {}
+            Carried::Out(_) => {
+                cursor.done = Some(event.id.clone());
+                cursor.write(core);
+            }
+            Carried::Withdrawn => return false,
+        }
+    }
+    true
+}
+
 /// Somebody decides, the platform knows us, and this node is the one that speaks for the cluster.
 fn wanted(core: &Core) -> bool {
     let config = core.config();
     let decides = crate::config::MODULES.iter().any(|m| config.module(m).mode == ModuleMode::Decide);
-    decides && core.ready.load(Ordering::Acquire) && core.breaker.closed() && core.client.url().is_some()
+    decides
+        && config.senior
+        && core.ready.load(Ordering::Acquire)
+        && core.breaker.closed()
+        && core.client.url().is_some()
 }
 
 fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
-    let mut path = format!("{}?limit=100&wait={}", routes::DOWNLINK, WAIT.as_millis());
+    let mut path = format!("{}?limit={LIMIT_OF_A_POLL}&wait={}", routes::DOWNLINK, WAIT.as_millis());
     if let Some(cursor) = cursor {
         path.push_str(&routes::path("&after={x}", &[cursor]));
     }
@@ -88,16 +122,53 @@ fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
     serde_json::from_slice(&bytes).map_err(|e| PlatformError::Malformed { status, reason: e.to_string() })
 }
 
-/// Carries out one event. What Openfire cannot do is said on the page; the next event is not kept waiting for it.
-fn carry_out(core: &Core, event: &DownEvent) {
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// Nothing was to be done in Openfire.
+    Nothing,
+    /// It was done, or said to be impossible; either way it is over. The word counts.
+    Out(&'static str),
+    /// The host ends, and it has not been done.
+    Withdrawn,
+}
+
+/// Carries out one event. What Openfire cannot do is said on the page and not tried again; the next event is not kept waiting for it.
+fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     // Our own change coming back.
     if event.origin.as_ref().is_some_and(|origin| origin.node == core.node) {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
-        return;
+        return Carried::Nothing;
     }
-    let Some((module, verb, arguments)) = verb(core, event) else { return };
+    let name = module(event);
+    if matches!(name, "footprint" | "group") {
+        let carried = match (core.config().module(name).mode, name) {
+            (ModuleMode::Decide, "group") => group::carry_out(core, event),
+            (ModuleMode::Decide, _) => footprint::downlink::carry_out(core, event),
+            _ => Carried::Nothing,
+        };
+        if let Carried::Out(outcome) = carried {
+            told(core, event, outcome);
+        }
+        return carried;
+    }
+    let Some((module, verb, arguments)) = verb(core, event).unwrap_or_else(|why| {
+        core.row_counts.add(&format!("{name}.downlink"), "unusable");
+        core.failed("downlink", format!("{} of the platform's cannot be used: {why}", event.kind));
+        told(core, event, "unusable");
+        None
+    }) else {
+        return Carried::Nothing;
+    };
     if core.config().module(module).mode != ModuleMode::Decide {
-        return;
+        core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
+        // A change shows in lists; what somebody sent is gone.
+        if event.kind == "im.stanza" {
+            let text = format!("a stanza of the platform's was not routed: {module} is not in decide mode");
+            core.failed("downlink", text);
+        }
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
     }
     let follows = match verb {
         "user.create" => Some("user.made"),
@@ -107,20 +178,49 @@ fn carry_out(core: &Core, event: &DownEvent) {
     if let Some(row) = follows {
         core.echoes.expect(row, &event.subject);
     }
-    let done = core.effects.apply(LIMIT, verb, &arguments);
+    let carried = apply(core, module, verb, &arguments);
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
-    let row = format!("{module}.{}", verb.replace('.', "_"));
-    match done {
-        Some((Outcome::Ok, _)) => core.row_counts.add(&row, "applied"),
-        Some((Outcome::Gone, _)) => core.row_counts.add(&row, "gone"),
-        Some((outcome, detail)) => {
-            core.row_counts.add(&row, "failed");
-            core.failed("downlink", format!("{verb} failed in Openfire ({outcome:?}): {detail}"));
-        }
-        None => core.failed("downlink", format!("{verb} was not carried out within {} s", LIMIT.as_secs())),
+    if let Carried::Out(outcome) = carried {
+        told(core, event, outcome);
     }
+    carried
+}
+
+/// Has it done, and counts what became of it.
+pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Carried {
+    let outcome = match core.effects.apply(LIMIT, verb, arguments) {
+        Some((Outcome::Ok, _)) => "applied",
+        Some((Outcome::Gone, _)) => "gone",
+        Some((outcome, detail)) => {
+            core.failed("downlink", format!("{verb} failed in Openfire ({outcome:?}): {detail}"));
+            "failed"
+        }
+        None if ends(core) => return Carried::Withdrawn,
+        None => {
+            core.failed("downlink", format!("{verb} was not carried out within {} s", LIMIT.as_secs()));
+            "late"
+        }
+    };
+    core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), outcome);
+    Carried::Out(outcome)
+}
+
+/// Whether what was not done now will be done after the next start.
+pub fn ends(core: &Core) -> bool {
+    core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire)
+}
+
+/// Tells other plugins.
+fn told(core: &Core, event: &DownEvent, outcome: &'static str) {
+    core.feed.tell(About::Applied, || What::Applied {
+        kind: event.kind.clone(),
+        subject: event.subject.clone(),
+        id: event.id.clone(),
+        outcome,
+        data: event.data.get().to_owned(),
+    });
 }
 
 fn module(event: &DownEvent) -> &str {
@@ -132,54 +232,76 @@ fn module(event: &DownEvent) -> &str {
     }
 }
 
-/// The verb of docs/boundary.md for an event, and the module whose mode counts. None: nothing follows from it here.
-fn verb(core: &Core, event: &DownEvent) -> Option<(&'static str, &'static str, Vec<String>)> {
-    let data: Value = serde_json::from_str(event.data.get()).ok()?;
+/// The verb of docs/boundary.md for an event, with the module whose mode counts and the verb's arguments.
+type Verb = (&'static str, &'static str, Vec<String>);
+
+/// What is to be done. None: nothing follows from it here.
+///
+/// # Errors
+/// Why the event cannot be used.
+fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
+    let data: Value = serde_json::from_str(event.data.get()).map_err(|e| e.to_string())?;
     let text = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let local = || {
-        let jid = Jid::new(&event.subject).ok()?;
-        (jid.domain().as_str() == core.start.domain).then_some(())?;
-        jid.node().map(|n| n.to_string())
+    let needed = |key: &str| Some(text(key)).filter(|t| !t.is_empty()).ok_or(format!("{key} is missing"));
+    let node = || {
+        let jid = Jid::new(&event.subject).map_err(|_| "its subject is no JID".to_owned())?;
+        let ours = jid.domain().as_str() == core.start.domain;
+        jid.node()
+            .filter(|_| ours)
+            .map(|n| n.to_string())
+            .ok_or("its subject is nobody of this server".to_owned())
     };
-    Some(match event.kind.as_str() {
-        "im.stanza" => {
-            let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
-            let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict)
-                .inspect_err(|e| {
-                    core.failed("downlink", format!("a stanza of the platform's cannot be read: {e}"));
-                })
-                .ok()?;
-            stanza.set_attr("to", Some(&text("to")));
-            ("chat", "route", vec![stanza.to_xml_string()])
-        }
+    Ok(Some(match event.kind.as_str() {
+        "im.stanza" => ("chat", "route", vec![stanza(core, event, &data)?]),
         "im.session.close" => {
             let resource = text("resource");
-            let who = if resource.is_empty() {
-                event.subject.clone()
-            } else {
-                format!("{}/{resource}", event.subject)
-            };
+            let bare = event.subject.clone();
+            let who = if resource.is_empty() { bare } else { format!("{bare}/{resource}") };
             ("user", "session.close", vec![who])
         }
-        "im.user.created" => ("user", "user.create", vec![local()?, text("name"), text("email")]),
-        "im.user.removed" => ("user", "user.delete", vec![local()?]),
-        "im.friend.removed" => ("friend", "roster.remove", vec![local()?, text("friend")]),
+        "im.user.created" => ("user", "user.create", vec![node()?, text("name"), text("email")]),
+        "im.user.removed" => ("user", "user.delete", vec![node()?]),
+        "im.friend.removed" => ("friend", "roster.remove", vec![node()?, needed("friend")?]),
         "im.friend.changed" => {
-            let entry: FriendEntry = serde_json::from_value(strip(&data, "friend")).ok()?;
-            let subscription = serde_json::to_value(entry.subscription).ok()?.as_str()?.to_owned();
+            let entry: FriendEntry =
+                serde_json::from_value(strip(&data, "friend")).map_err(|e| e.to_string())?;
+            let subscription = serde_json::to_value(entry.subscription).map_err(|e| e.to_string())?;
+            let subscription = subscription.as_str().unwrap_or_default().to_owned();
             let ask = if entry.ask { "subscribe" } else { "" };
-            let mut arguments =
-                vec![local()?, text("friend"), entry.name.unwrap_or_default(), subscription, ask.to_owned()];
+            let name = entry.name.unwrap_or_default();
+            let mut arguments = vec![node()?, needed("friend")?, name, subscription, ask.to_owned()];
             arguments.extend(entry.groups);
             ("friend", "roster.put", arguments)
         }
         "im.state.changed" => {
-            let state: UserState = serde_json::from_value(data).ok()?;
+            let state: UserState = serde_json::from_value(data).map_err(|e| e.to_string())?;
             let (show, status) = shown(&lock(&core.sessions), &state);
             ("state", "presence.show", vec![event.subject.clone(), show, status])
         }
-        _ => return None,
-    })
+        // Logins ask the platform each time, and it judges blocks whenever it is asked: nothing is kept here that would have to change.
+        "im.user.password" | "im.block.changed" => return Ok(None),
+        _ => {
+            // A later contract, or an event of a module that this version does not apply.
+            core.row_counts.add(&format!("{}.downlink", module(event)), "unknown");
+            return Ok(None);
+        }
+    }))
+}
+
+/// A stanza that somebody sends through the platform. Without a sender it is the server's; without an id it has the event's, by which a repeated one is
+/// recognised.
+fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String> {
+    let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
+    let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict).map_err(|e| e.to_string())?;
+    let to = data.get("to").and_then(Value::as_str).ok_or("to is missing")?;
+    stanza.set_attr("to", Some(to));
+    if stanza.from().is_none() {
+        stanza.set_attr("from", Some(&core.start.domain));
+    }
+    if stanza.id().is_none() {
+        stanza.set_attr("id", Some(&event.id));
+    }
+    Ok(stanza.to_xml_string())
 }
 
 /// What contacts are to see from our resource: the aggregated state, but nothing while a session of this server's leads, because they see that one.
@@ -209,18 +331,4 @@ fn strip(value: &Value, key: &str) -> Value {
         object.remove(key);
     }
     value
-}
-
-fn cursor_file(core: &Core) -> PathBuf {
-    core.data.join("downlink")
-}
-
-fn read_cursor(core: &Core) -> Option<String> {
-    std::fs::read_to_string(cursor_file(core)).ok().map(|c| c.trim().to_owned()).filter(|c| !c.is_empty())
-}
-
-fn write_cursor(core: &Core, cursor: &str) {
-    if let Err(error) = write_whole(&cursor_file(core), cursor.as_bytes()) {
-        core.failed("downlink", format!("the cursor cannot be written: {error}"));
-    }
 }

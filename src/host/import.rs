@@ -95,7 +95,7 @@ pub struct Importer {
 }
 
 /// Why a run ends before its end.
-enum End {
+pub(super) enum End {
     /// Asked to.
     Stopped,
     Platform(PlatformError),
@@ -448,7 +448,7 @@ fn messages(list: &Stanza) -> Vec<(String, String)> {
 }
 
 /// Has the shim read something, and parses what it gives.
-fn read_from_openfire(core: &Core, verb: &'static str, arguments: &[&str]) -> Result<Stanza, End> {
+pub(super) fn read_from_openfire(core: &Core, verb: &'static str, arguments: &[&str]) -> Result<Stanza, End> {
     let detail = apply(core, verb, arguments)?;
     let xml = format!("<iq xmlns=\"jabber:client\" type=\"result\">{detail}</iq>");
     let limits = Limits { bytes: usize::MAX, children: usize::MAX, ..Limits::default() };

@@ -18,6 +18,7 @@ use crate::modules::events::{self, Reason};
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
+use super::feed::{About, What};
 
 /// Buffers of a stanza larger than this are not kept.
 const PARSED_KEPT: usize = 64 << 10;
@@ -133,6 +134,7 @@ impl Core {
             ModuleMode::Decide => self.mirror(Reason::Mirror, bytes),
         };
         self.counters.add(if taken { "taken" } else { "passed" }, 1);
+        self.offer_chat_place(bytes);
         taken
     }
 
@@ -146,6 +148,8 @@ impl Core {
             Ok(()) => {
                 self.counters.add(if reason == Reason::Native { "native" } else { "mirrored" }, 1);
                 self.wake_mirror();
+                let native = reason == Reason::Native;
+                self.feed.tell(About::Copied, || What::Copied { native, bytes: Arc::from(bytes) });
             }
             Err(error) => {
                 self.counters.add("mirror_dropped", 1);

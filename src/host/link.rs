@@ -10,7 +10,7 @@ use im_api::{problem, routes};
 
 use crate::ffi::frame::{Writer, effect};
 use crate::platform::embedded::{Embedded, Event};
-use crate::platform::{PlatformError, Target};
+use crate::platform::{Credential, PlatformError, Target};
 
 use super::core::{Core, lock};
 
@@ -176,12 +176,18 @@ fn reconfigure(core: &Core) {
     core.breaker.reset();
     // A child of earlier settings ends first: it owns the data folder.
     drop(embedded.take());
+    if let Some(keystone) = config.keystone.as_ref().filter(|_| core.sends()) {
+        super::cloud::connect(core, &config, keystone);
+        return;
+    }
+    core.cloud.end();
     if !core.sends() {
         core.client.disconnect("no module is in mirror or decide mode");
         return;
     }
     if !config.urls.is_empty() {
-        let target = Target { urls: config.urls.clone(), token: config.token.clone() };
+        let target =
+            Target { urls: config.urls.clone(), credential: Credential::Bearer(config.token.clone()) };
         if let Err(error) = core.client.connect(target, &config) {
             core.failed("settings", error);
         }
@@ -228,7 +234,7 @@ impl Core {
             match event {
                 Event::Up(target) => {
                     let config = self.config();
-                    if config.urls.is_empty() && self.sends() {
+                    if !config.remote() && self.sends() {
                         if let Err(error) = self.client.connect(target, &config) {
                             self.failed("settings", error);
                         }
@@ -240,7 +246,7 @@ impl Core {
                 Event::Down(why) => {
                     self.client.disconnect(&format!("the embedded platform is not running: {why}"));
                     if !self.ending.load(Ordering::Acquire)
-                        && self.config().url.is_none()
+                        && !self.config().remote()
                         && self.config().sends()
                     {
                         self.failed("child", why);
@@ -274,11 +280,13 @@ pub fn test(core: &Core) -> Result<String, String> {
         ));
     }
     lease(core, 30_000).map_err(|e| e.to_string())?;
+    let limited: String = health.limited.iter().map(|l| format!("; {l}")).collect();
     Ok(format!(
-        "{} {} at {} answered in {:.1} ms: {}, store {}, credential accepted",
+        "{} {} at {}{} answered in {:.1} ms: {}, store {}, credential accepted{limited}",
         health.name,
         health.version,
         core.client.url().unwrap_or_default(),
+        if core.config().keystone.is_some() { " (found by Keystone)" } else { "" },
         took.as_secs_f64() * 1000.0,
         health.status,
         health.store

@@ -1,13 +1,19 @@
 //! The host: everything that lives between `start` and `stop`. Owns the threads; the parts it drives do not know each other.
 //!
 //! Reading order: [`Host`] (what the boundary calls), `core` (what all threads share), `threads` (who runs when), `handover`, `link`, `mirror`
-//! (one job each), `status` and `page` (what admins see).
+//! (one job each), `api` and `feed` (other plugins), `status` and `page` (what admins see).
 
+mod api;
+mod cloud;
 mod core;
+mod cursor;
 mod downlink;
 mod echoes;
 mod effects;
+mod feed;
 mod files;
+mod footprint;
+mod group;
 mod handover;
 mod history;
 mod import;
@@ -17,6 +23,7 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod pep;
 mod presence;
 mod rows;
 mod status;
@@ -211,6 +218,28 @@ impl Host {
                 .map(|explanation| Writer::new(0).str(&explanation.to_string()))
             }
             ask::IMPORT => self.core.import(r.str()?).map(|text| Writer::new(0).str(&text)),
+            ask::CONVERT => self.core.convert(r.str()?, r.str()?).map(|text| Writer::new(0).str(&text)),
+            ask::CALL => {
+                let (row, stanza, key) = (r.str()?, r.str()?, r.str()?);
+                self.core.call(row, stanza, key, millis(r.int()?)).map(|answer| {
+                    let w = Writer::new(0).int(i32::try_from(answer.len()).unwrap_or(0));
+                    answer.iter().fold(w, |w, (name, value)| w.str(name).str(value))
+                })
+            }
+            ask::SUBSCRIBE => match r.long()? {
+                0 => self.core.feed.subscribe(r.str()?).map(|id| Writer::new(0).long(id)),
+                id => {
+                    self.core.feed.unsubscribe(id);
+                    Ok(Writer::new(0).long(0))
+                }
+            },
+            ask::EVENTS => {
+                let (id, most, wait) = (r.long()?, r.int()?, millis(r.int()?));
+                self.core.feed_next(id, usize::try_from(most).unwrap_or(1), wait)?.map(|events| {
+                    let w = Writer::new(0).int(i32::try_from(events.len()).unwrap_or(0));
+                    events.iter().fold(w, |w, event| w.str(event))
+                })
+            }
             ask::PANIC if self.core.start.test => panic!("asked to panic"),
             other => return Err(HostError::Invalid(format!("unknown ask {other}"))),
         };
@@ -226,6 +255,10 @@ impl Host {
         }
         self.core.close();
     }
+}
+
+fn millis(given: i32) -> Duration {
+    Duration::from_millis(u64::try_from(given).unwrap_or(0))
 }
 
 fn reading(r: &mut Reader<'_>, seq: u64, jid: String, open: bool) -> Result<Reading, HostError> {

@@ -108,9 +108,16 @@ pub fn render(status: &Value, config: &Config, csrf: (&str, &str), message: (&st
 
 fn overview(h: &mut String, s: &Value) {
     let platform = &s["platform"];
-    let rows: [(&str, &str, String); 13] = [
+    let rows: [(&str, &str, String); 16] = [
         ("Platform", "/platform/kind", text(&platform["kind"])),
         ("Address", "/platform/url", text(&platform["url"])),
+        ("Found by Keystone at", "/platform/keystone/url", text(&platform["keystone"]["url"])),
+        (
+            "Token of Keystone ends in (s)",
+            "/platform/keystone/token_ends_in_s",
+            text(&platform["keystone"]["token_ends_in_s"]),
+        ),
+        ("Last error of Keystone", "/platform/keystone/error", text(&platform["keystone"]["error"])),
         ("Reachable", "/platform/reachable", text(&platform["reachable"])),
         ("Circuit breaker", "/platform/breaker/state", text(&platform["breaker"]["state"])),
         ("Last error of the platform", "/platform/breaker/error", text(&platform["breaker"]["error"])),

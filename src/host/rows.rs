@@ -17,11 +17,13 @@ use crate::lanes::{Action, Held, Moves};
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
 use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
-use crate::modules::user;
+use crate::modules::{footprint, user};
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
+use super::feed::{About, What};
+use super::group;
 use super::history::{Page, hand_page, refused};
 use super::login::Login;
 
@@ -83,6 +85,9 @@ impl Core {
                 && flags.hold()
                 && self.claim_row(row, token, &value, bytes, stopping);
         }
+        if row.batch.as_deref() == Some(footprint::BATCH) {
+            return self.offer_footprint(row, token, flags, &stanza, &value, bytes);
+        }
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
@@ -105,7 +110,7 @@ impl Core {
     }
 
     /// Journals what is to be told.
-    fn observe(&self, row: &Row, bytes: &[u8]) {
+    pub fn observe(&self, row: &Row, bytes: &[u8]) {
         let mut entry = now_ms().to_be_bytes().to_vec();
         entry.extend_from_slice(&u16::try_from(row.name.len()).unwrap_or(0).to_be_bytes());
         entry.extend_from_slice(row.name.as_bytes());
@@ -113,6 +118,11 @@ impl Core {
         match self.journal.append(Stream::Calls, self.journal.next_seq(), &entry) {
             Ok(()) => {
                 self.row_counts.add(&row.name, "observed");
+                self.feed.tell(About::Observed, || What::Observed {
+                    row: row.name.clone(),
+                    secret: row.secret,
+                    bytes: Arc::from(bytes),
+                });
                 drop(lock(&self.calls_wake.0));
                 self.calls_wake.1.notify_all();
             }
@@ -163,6 +173,8 @@ impl Core {
         match row.batch.as_deref() {
             // Openfire has no history to give in its place.
             Some(history::BATCH) => Policy::Closed,
+            // As it was written it might say where somebody is to who must not know; what `open` means is done by `footprint`.
+            Some(footprint::BATCH) => Policy::Closed,
             _ => self.config().module(row.module()).on_failure,
         }
     }
@@ -171,15 +183,20 @@ impl Core {
     pub fn carry_out_rows(&self, moves: Moves) {
         for finished in moves.finished {
             let Some(row) = &finished.held.row else { continue };
-            self.row_counts.add(
-                &row.name,
-                match finished.action {
-                    Action::Release { .. } => "native",
-                    Action::Replace { .. } => "answered",
-                    Action::Refuse { .. } => "refused",
-                    Action::Stored | Action::Drop => "dropped",
-                },
-            );
+            let outcome = match finished.action {
+                Action::Release { .. } => "native",
+                Action::Replace { .. } => "answered",
+                Action::Refuse { .. } => "refused",
+                Action::Stored | Action::Drop => "dropped",
+            };
+            self.row_counts.add(&row.name, outcome);
+            self.feed.tell(About::Decided, || What::Decided {
+                row: row.name.clone(),
+                secret: row.secret,
+                outcome,
+                alone: finished.alone,
+                bytes: Arc::clone(&finished.held.bytes),
+            });
             if finished.alone {
                 self.row_counts.add(&row.name, "alone");
             }
@@ -210,6 +227,11 @@ impl Core {
             let mut lanes = lock(&self.row_lanes);
             for held in lanes.overdue(Instant::now(), everything) {
                 let Some(row) = &held.row else { continue };
+                // Its thread knows what to do without the platform.
+                let stays = row.batch.as_deref() == Some(footprint::BATCH) && held.deadline > Instant::now();
+                if stays && !self.stopping.load(Ordering::Acquire) {
+                    continue;
+                }
                 let policy = self.policy(row);
                 decided +=
                     usize::from(lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves));
@@ -231,8 +253,18 @@ impl Core {
         }
     }
 
-    /// Sends a row's request. `event` is what it is known by, to the platform and to us when it comes back.
     fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+        self.send_row(row, stanza, own, Sending { origin: true, limit: None })
+    }
+
+    /// Sends a row's request.
+    pub fn send_row(
+        &self,
+        row: &Row,
+        stanza: &Value,
+        own: &Own,
+        sending: Sending,
+    ) -> Result<Option<Response>, CallError> {
         let made = row.made(stanza, own).map_err(CallError::Unusable)?;
         let Some(made) = made else { return Ok(None) };
         let method = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|m| *m == made.method);
@@ -241,7 +273,8 @@ impl Core {
         let origin = format!("{}/{}", own.node, own.key);
         let headers = Headers {
             key: (method == "POST").then_some(own.key.as_str()),
-            origin: (method != "GET").then_some(origin.as_str()),
+            origin: (sending.origin && method != "GET").then_some(origin.as_str()),
+            limit: sending.limit,
             ..Headers::default()
         };
         let (status, bytes) =
@@ -255,8 +288,17 @@ impl Core {
     }
 }
 
+/// How a row's request is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    /// It is known by our node and its key, to the platform and to us when what it changed comes back.
+    pub origin: bool,
+    /// How long all of it may take, instead of the usual limits.
+    pub limit: Option<Duration>,
+}
+
 /// Why there is no answer.
-enum CallError {
+pub enum CallError {
     /// The row cannot make a request of this stanza.
     Unusable(String),
     /// The platform.
@@ -304,6 +346,9 @@ pub fn work(core: &Core) {
 
 fn ask(core: &Core, held: Held) {
     let Some(row) = held.row.clone() else { return };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::ask(core, &held, &row);
+    }
     let Ok(stanza) = Stanza::parse(&held.bytes, &Limits::default()) else { return };
     let mut value = mapping::value(&stanza, true);
     let own = core.own(&held.key, held.sent_ms);
@@ -400,7 +445,9 @@ fn again(core: &Core, held: &Held, executed: bool) {
 /// The thread that tells what was observed: in order, each until the platform has taken it or will not have it.
 pub fn tell(core: &Core) {
     let mut pause = PAUSES.0;
+    core.recover_footprints();
     while !core.ending.load(Ordering::Acquire) {
+        group::picture_if_due(core);
         let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
         let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
             true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {
@@ -444,6 +491,9 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
         core.failed("row", "an entry of the journal belongs to no row any more and is given up".into());
         return Ok(());
     };
+    if row.batch.as_deref() == Some(footprint::BATCH) {
+        return super::footprint::told(core, &row, &stanza, &format!("{seq:x}"), sent_ms);
+    }
     let value = mapping::value(&stanza, true);
     let own = core.own(&format!("{seq:x}"), sent_ms);
     let outcome = match core.call_row(&row, &value, &own) {
@@ -465,7 +515,8 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     Ok(())
 }
 
-fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
+/// An entry of what is to be told.
+pub fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
     let (time, rest) = entry.split_at_checked(8)?;
     let (length, rest) = rest.split_at_checked(2)?;
     let (name, bytes) = rest.split_at_checked(usize::from(u16::from_be_bytes(length.try_into().ok()?)))?;

@@ -38,7 +38,7 @@ pub fn status(core: &Core) -> Value {
         "epoch": core.epoch,
         "uptime_ms": now_ms().saturating_sub(core.started_ms),
         "ready": core.ready.load(std::sync::atomic::Ordering::Acquire),
-        "listens": core.listens.load(std::sync::atomic::Ordering::Acquire),
+        "listens": config.senior && core.listens.load(std::sync::atomic::Ordering::Acquire),
         "stopping": core.stopping.load(std::sync::atomic::Ordering::Acquire),
         "modules": {
             "chat": {
@@ -48,20 +48,24 @@ pub fn status(core: &Core) -> Value {
                 "oldest_held_ms": age(oldest),
                 "handovers": { "active": active, "waiting": waiting },
                 "counts": core.counters.all(),
+                "rows": core.row_counts.of("chat"),
                 "kept_by_platform": super::kept::status(core),
             },
             "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "held": presences, "rows": core.row_counts.of("state") },
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
+            "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status() },
         },
         "platform": {
-            "kind": if !core.sends() { "none" } else if !config.urls.is_empty() { "remote" } else { "embedded" },
+            "kind": if !core.sends() { "none" } else if config.remote() { "remote" } else { "embedded" },
             "url": core.client.url(),
             "reachable": core.client.url().is_some() && breaker == State::Closed && core.ready.load(std::sync::atomic::Ordering::Acquire),
             "breaker": { "state": if breaker == State::Closed { "closed" } else { "open" }, "opened": opened, "error": error },
+            "keystone": core.cloud.status(&config),
             "child": child.map(|c| json!({ "pid": c.pid, "port": c.port, "starts": c.starts, "last_end": c.last_end })),
         },
         "import": import(core),
+        "feed": core.feed.status(),
         "journal": {
             "held": depth(Stream::Held).entries,
             "events": depth(Stream::Events).entries,
@@ -77,7 +81,7 @@ pub fn status(core: &Core) -> Value {
             "at_ms": f.at_ms, "place": f.place, "text": f.text, "times": f.times,
         })).collect::<Vec<_>>(),
         "wrong_settings": lock(&core.wrong).iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || !config.urls.is_empty(),
+        "decide_safe": config.chat != ModuleMode::Decide || core.start.platform_binary.is_some() || config.remote(),
     })
 }
 

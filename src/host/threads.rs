@@ -13,7 +13,7 @@ use crate::modules::chat;
 use crate::platform::PlatformError;
 
 use super::core::{Core, lock};
-use super::{downlink, handover, import, link, mirror, rows};
+use super::{cloud, downlink, handover, import, link, mirror, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -50,6 +50,7 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     spawn("cloudbridge-import".into(), Box::new(import::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
+    spawn("cloudbridge-keystone".into(), Box::new(cloud::run));
     spawn("cloudbridge-mirror".into(), Box::new(mirror::run));
     spawn("cloudbridge-sync".into(), Box::new(sync));
     spawn("cloudbridge-events".into(), Box::new(Core::apply_child_events));

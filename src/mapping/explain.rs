@@ -238,6 +238,9 @@ pub fn condition_words(condition: &Condition) -> String {
     parts.extend(condition.kind.map(|kind| format!("is a {}", kind.as_str())));
     parts.extend(condition.is.as_ref().map(|value| format!("is {value}")));
     parts.extend(condition.not.as_ref().map(|value| format!("is not {value}")));
+    parts.extend(condition.among.as_ref().map(|all| {
+        format!("is one of {}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    }));
     parts.extend(
         condition.same.as_ref().map(|same| format!("is the same as {}", through(&same.at, same.filter))),
     );

@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod explain;
+pub mod ids;
 mod place;
 pub mod registry;
 pub mod row;

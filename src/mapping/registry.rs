@@ -13,6 +13,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("state", include_str!("../modules/state/module.json")),
     ("user", include_str!("../modules/user/module.json")),
     ("friend", include_str!("../modules/friend/module.json")),
+    ("group", include_str!("../modules/group/module.json")),
+    ("footprint", include_str!("../modules/footprint/module.json")),
 ];
 
 /// See the module.

@@ -108,6 +108,9 @@ pub struct Condition {
     /// It has another value, or none.
     #[serde(default)]
     pub not: Option<Value>,
+    /// It has one of these values.
+    #[serde(default, rename = "in")]
+    pub among: Option<Vec<Value>>,
     /// It is there, or not.
     #[serde(default)]
     pub there: Option<bool>,
@@ -281,14 +284,16 @@ fn conditions(list: &[Condition], key: &str, answer: bool) -> Result<(), (String
         at => Err(format!("a condition here cannot look at {at}")),
     };
     for (number, condition) in list.iter().enumerate() {
-        let Condition { at, is, not, there, kind, same, .. } = condition;
+        let Condition { at, is, not, among, there, kind, same, .. } = condition;
         let key = format!("{key}[{number}]");
         usable(at).map_err(|why| (format!("{key}.at"), why))?;
         if let Some(same) = same {
             usable(&same.at).map_err(|why| (format!("{key}.same.at"), why))?;
         }
-        if is.is_none() && not.is_none() && there.is_none() && kind.is_none() && same.is_none() {
-            return Err((key, "it says neither is, not, there, type nor same".into()));
+        let says =
+            [is.is_some(), not.is_some(), among.is_some(), there.is_some(), kind.is_some(), same.is_some()];
+        if !says.contains(&true) {
+            return Err((key, "it says neither is, not, in, there, type nor same".into()));
         }
     }
     Ok(())
@@ -378,6 +383,7 @@ pub fn all(conditions: &[Condition], stanza: &Value, answer: &Value) -> bool {
             && condition.kind.is_none_or(|kind| found.as_ref().is_some_and(|value| kind.covers(value)))
             && condition.is.as_ref().is_none_or(|is| found.as_ref() == Some(is))
             && condition.not.as_ref().is_none_or(|not| found.as_ref() != Some(not))
+            && condition.among.as_ref().is_none_or(|all| found.as_ref().is_some_and(|one| all.contains(one)))
             && condition
                 .same
                 .as_ref()

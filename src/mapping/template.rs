@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use jid::NodePart;
 
+use super::ids;
 use crate::stanza::jid::Jid;
 
 /// What a value is looked at through.
@@ -29,6 +30,10 @@ pub enum Filter {
     Lower,
     /// As a text.
     Text,
+    /// The id of the footprint that a PEP item is.
+    Footprint,
+    /// The PEP item that a footprint is, from `user/id`.
+    Item,
 }
 
 impl Filter {
@@ -42,6 +47,8 @@ impl Filter {
             Filter::Resource => "resource",
             Filter::Lower => "lower",
             Filter::Text => "text",
+            Filter::Footprint => "footprint",
+            Filter::Item => "item",
         }
     }
 
@@ -64,6 +71,8 @@ impl Filter {
             Filter::Resource => jid()?.resource()?.to_string(),
             Filter::Lower => text.to_lowercase(),
             Filter::Text => text,
+            Filter::Footprint => ids::of_item(&text),
+            Filter::Item => ids::to_item(text.split_once('/')?.1),
         }))
     }
 }
@@ -353,7 +362,7 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
 }
 
 fn unknown_filter(name: &str) -> String {
-    format!("{name} is no filter, expected bare, node, name, resource, lower or text")
+    format!("{name} is no filter, expected bare, node, name, resource, lower, text, footprint or item")
 }
 
 /// Checks a pointer and gives it back.

@@ -56,18 +56,23 @@ pub fn event(node: &str, seq: u64, entry: &[u8], bodies: bool, out: &mut Vec<u8>
     let head = head.to_string();
     out.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
     out.extend_from_slice(b",\"data\":{\"v\":1,\"stanza\":");
-    if bodies {
-        json::encode(&stanza, json::Options::default(), out);
-    } else {
-        let masked = serde_json::json!({
-            "kind": stanza.kind().as_str(), "type": stanza.type_().unwrap_or("normal"), "id": stanza.id(), "from": from, "to": to,
-        });
-        let _ = serde_json::to_writer(&mut *out, &masked);
-    }
+    self::stanza(&stanza, bodies, out);
     out.extend_from_slice(b",\"context\":");
     let _ = serde_json::to_writer(&mut *out, &context);
     out.extend_from_slice(b"}}");
     true
+}
+
+/// Appends a stanza: as stanza JSON, or only who, to whom and what kind of thing.
+pub fn stanza(stanza: &Stanza, bodies: bool, out: &mut Vec<u8>) {
+    if bodies {
+        return json::encode(stanza, json::Options::default(), out);
+    }
+    let masked = serde_json::json!({
+        "kind": stanza.kind().as_str(), "type": stanza.type_().unwrap_or("normal"), "id": stanza.id(),
+        "from": stanza.from().unwrap_or_default(), "to": stanza.to().unwrap_or_default(),
+    });
+    let _ = serde_json::to_writer(out, &masked);
 }
 
 #[cfg(test)]

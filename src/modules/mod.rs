@@ -5,6 +5,7 @@
 
 pub mod chat;
 pub mod events;
+pub mod footprint;
 pub mod state;
 pub mod user;
 
@@ -25,6 +26,7 @@ pub fn explain(
     explain::explain(registry, xml, event, settings, |row, stanza| match row.batch.as_deref() {
         Some("chat.decide") => Some(chat::note(stanza)),
         Some(chat::history::BATCH) => Some(chat::history::note(stanza)),
+        Some(footprint::BATCH) => Some(footprint::note(stanza)),
         _ => None,
     })
 }

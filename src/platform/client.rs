@@ -5,6 +5,7 @@
 //! same key, which any instance answers alike.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,8 +13,9 @@ use std::time::Duration;
 use im_api::{Problem, routes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
+use super::keystone::{Credential, Shown};
 use crate::config::Config;
 
 /// Largest answer that is read.
@@ -91,8 +93,8 @@ impl PlatformError {
 pub struct Target {
     /// Base URLs of its instances, without a slash at the end; at least one.
     pub urls: Vec<String>,
-    /// Bearer token.
-    pub token: String,
+    /// What shows who we are.
+    pub credential: Credential,
 }
 
 /// What goes along with a request.
@@ -162,7 +164,8 @@ impl Client {
     /// # Errors
     /// When the CA file or the proxy cannot be used; says which and why.
     pub fn connect(&self, target: Target, config: &Config) -> Result<(), String> {
-        let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent, asked: AtomicUsize::new(0) }));
+        let result = agent(&target, config)
+            .map(|agent| Arc::new(Connected { target, agent, asked: AtomicUsize::new(0) }));
         let error = result.as_ref().err().cloned();
         self.exchange(result);
         error.map_or(Ok(()), Err)
@@ -187,6 +190,13 @@ impl Client {
     pub fn url(&self) -> Option<String> {
         let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
         connected.as_ref().ok().map(|c| c.url(c.instance()).to_owned())
+    }
+
+    /// Base URLs of all instances; none when nobody is asked.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.as_ref().map(|c| c.target.urls.clone()).unwrap_or_default()
     }
 
     /// Sends a request and reads its JSON answer.
@@ -272,31 +282,51 @@ impl Client {
             .as_ref()
             .map(Arc::clone)
             .map_err(|why| PlatformError::Absent(why.clone()))?;
-        let mut tried = 0;
-        loop {
-            let instance = connected.instance();
-            let outcome = attempt(&connected, instance, method, path, body, headers);
-            tried += 1;
-            match &outcome {
-                // It says that it is ill, or does not say anything.
-                Ok((status, _)) if *status >= 500 => connected.leave(instance),
-                Ok(_) | Err(PlatformError::Absent(_)) => {}
-                Err(error) => {
-                    connected.leave(instance);
-                    if !error.maybe_executed() && tried < connected.target.urls.len() {
-                        continue;
-                    }
-                }
-            }
-            return outcome;
+        let credential = &connected.target.credential;
+        let shown = credential.show().map_err(PlatformError::Absent)?;
+        let answer = whoever_answers(&connected, &shown, method, path, body, headers)?;
+        if answer.0 == 401
+            && let Some(other) = credential.another(&shown)
+        {
+            return whoever_answers(&connected, &other, method, path, body, headers);
         }
+        Ok(answer)
     }
 }
 
-/// Asks one instance.
-fn attempt(
+/// Asks one instance after the other, as long as the request certainly did not arrive.
+fn whoever_answers(
     connected: &Connected,
-    instance: usize,
+    shown: &Shown,
+    method: &'static str,
+    path: &str,
+    body: Option<&[u8]>,
+    headers: Headers<'_>,
+) -> Result<(u16, Vec<u8>), PlatformError> {
+    let mut tried = 0;
+    loop {
+        let instance = connected.instance();
+        let outcome = attempt((connected, instance), shown, method, path, body, headers);
+        tried += 1;
+        match &outcome {
+            // It says that it is ill.
+            Ok((status, _)) if *status >= 500 => connected.leave(instance),
+            Ok(_) | Err(PlatformError::Absent(_)) => {}
+            Err(error) => {
+                connected.leave(instance);
+                if !error.maybe_executed() && tried < connected.target.urls.len() {
+                    continue;
+                }
+            }
+        }
+        return outcome;
+    }
+}
+
+/// One request with this to show who we are.
+fn attempt(
+    (connected, instance): (&Connected, usize),
+    shown: &Shown,
     method: &'static str,
     path: &str,
     body: Option<&[u8]>,
@@ -306,7 +336,7 @@ fn attempt(
     let mut request = ureq::http::Request::builder()
         .method(method)
         .uri(&url)
-        .header("authorization", format!("Bearer {}", connected.target.token))
+        .header(shown.name, &shown.value)
         .header("accept", "application/json, application/problem+json");
     if body.is_some() {
         request = request.header("content-type", headers.content_type);
@@ -380,27 +410,14 @@ fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
         .timeout_recv_body(ms(config.timeout_ms))
         // The environment's proxy variables belong to the server, not to us; loopback never goes through a proxy.
         .proxy(None);
-    if let Some(proxy) = config.proxy.as_ref().filter(|_| !config.urls.is_empty()) {
+    if let Some(proxy) = config.proxy.as_ref().filter(|_| config.remote()) {
         let proxy =
             ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
         builder = builder.proxy(Some(proxy));
     }
     if let Some(path) = config.ca_file.as_ref().filter(|_| target.urls.iter().any(|url| url.starts_with("https:"))) {
-        let wrong = |e: &dyn std::fmt::Display| format!("platform.caFile {path} cannot be used: {e}");
-        let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
-        let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                Ok(_) => None,
-                Err(e) => Some(Err(e)),
-            })
-            .collect::<Result<_, _>>()
-            .map_err(|e| wrong(&e))?;
-        if certificates.is_empty() {
-            return Err(wrong(&"no certificate in it"));
-        }
-        builder = builder
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates))).build());
+        let roots = openstack::roots(Path::new(path)).map_err(|e| format!("platform.caFile {e}"))?;
+        builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
     }
     Ok(builder.build().new_agent())
 }

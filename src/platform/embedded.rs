@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Target;
+use super::{Credential, Target};
 
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
 /// How long a child may take from its start to its first line (a migration may run).
@@ -170,7 +170,10 @@ fn run<R: Fn(Event) + Send + Sync + 'static>(
     let up = greet(shared, &mut child, &token);
     let mut end = match up {
         Ok((port, rest)) => {
-            report(Event::Up(Target { urls: vec![format!("http://127.0.0.1:{port}")], token }));
+            report(Event::Up(Target {
+                urls: vec![format!("http://127.0.0.1:{port}")],
+                credential: Credential::Bearer(token),
+            }));
             // Nothing more is said on stdout: its end is the end of the child.
             for _ in rest.lines().map_while(Result::ok) {}
             String::new()

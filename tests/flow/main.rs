@@ -1,6 +1,8 @@
 //! Host to platform and back, without a JVM: the real host, the real `im-platform` as its child, and a stand-in for the shim that knows who is
 //! "logged in" and carries out effects. What only Openfire can show is in tests/openfire.
 
+mod api;
+mod downlink;
 mod history;
 mod remote;
 mod rows;

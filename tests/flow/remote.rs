@@ -56,14 +56,24 @@ impl Platform {
             config += &format!("[tls]\ncert = {:?}\nkey = {:?}\n", file("cert.pem"), file("key.pem"));
         }
         std::fs::write(file("config.toml"), config).expect("config");
-        let child = Command::new(platform_binary())
-            .args(["serve", "--config"])
-            .arg(file("config.toml"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("platform");
+        let child = serve(&file("config.toml"));
         Platform { folder, port, child }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("end");
+    }
+
+    /// On the same data and port.
+    pub fn start_again(&mut self) {
+        self.child = serve(&self.folder.path().join("config.toml"));
+        // Nobody tells when it listens; the first answer does.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(self.child.try_wait().expect("looking").is_none(), "it runs");
+            std::thread::yield_now();
+        }
     }
 
     /// Base URL.
@@ -90,6 +100,16 @@ impl Platform {
     fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
+}
+
+fn serve(config: &std::path::Path) -> Child {
+    Command::new(platform_binary())
+        .args(["serve", "--config"])
+        .arg(config)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("platform")
 }
 
 /// What the test button says: Ok or the actual error.

@@ -49,6 +49,11 @@ struct World {
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+    /// Verbs, with the argument that tells which, that do not end well: their outcome.
+    failing: HashMap<String, i32>,
+    /// A verb with an argument at which a file of the data folder is looked at, while it is under way; and what stood there.
+    looks: Option<(String, PathBuf)>,
+    looked: Option<Vec<u8>>,
 }
 
 /// The state of an available session.
@@ -184,6 +189,31 @@ impl Server {
     /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
     pub fn lists(&self, verb: &str, detail: &str) {
         self.shared.world.lock().expect("world").lists.insert(verb.to_owned(), detail.to_owned());
+    }
+
+    /// From now on a verb ends like this when it has this argument: `verb argument`.
+    pub fn fails(&self, what: &str, outcome: i32) {
+        self.shared.world.lock().expect("world").failing.insert(what.to_owned(), outcome);
+    }
+
+    /// Looks at a file of the data folder while this is under way: `verb argument`.
+    pub fn looks(&self, what: &str, file: &str) {
+        let path = self.home.path().join("cloudbridge").join(file);
+        self.shared.world.lock().expect("world").looks = Some((what.to_owned(), path));
+    }
+
+    /// Puts back what was seen, as a kill at that moment would have left it.
+    pub fn put_back(&self) {
+        let world = self.shared.world.lock().expect("world");
+        let (Some((_, path)), Some(content)) = (&world.looks, &world.looked) else {
+            panic!("nothing was seen")
+        };
+        std::fs::write(path, content).expect("written");
+    }
+
+    /// The host, for somebody who calls it from a thread of their own.
+    pub fn shared_host(&self) -> Arc<Host> {
+        Arc::clone(self.host.as_ref().expect("running"))
     }
 
     /// What became of the stanza with this id, as soon as something did.
@@ -483,8 +513,15 @@ impl World {
                 let more = verb == "read.users" && !arguments[0].is_empty();
                 let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
                 *detail = own.or(self.lists.get(&verb)).filter(|_| !more).cloned().unwrap_or_default();
+                let failing = |argument: &String| self.failing.get(&format!("{verb} {argument}")).copied();
+                let outcome = arguments.iter().find_map(failing).unwrap_or(0);
+                if let Some((what, path)) = &self.looks
+                    && arguments.iter().any(|argument| *what == format!("{verb} {argument}"))
+                {
+                    self.looked = Some(std::fs::read(path).expect("there"));
+                }
                 self.applied.push((verb, arguments));
-                0
+                outcome
             }
             other => panic!("effect {other}"),
         }

@@ -2,7 +2,7 @@
 //! describes, a malformed one is not, a refusal is a problem.
 
 use im_api::problem::Problem;
-use im_api::{chat, friend, routes, state, user};
+use im_api::{chat, footprint, friend, group, routes, state, user};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -33,7 +33,17 @@ const CALLS: &[Call] = &[
     call("DELETE", routes::USER, nothing, 200, is::<user::Erased>),
     call("PUT", routes::PASSWORD, is::<user::SetPassword>, 204, nothing),
     call("PUT", routes::FRIEND, is::<friend::FriendEntry>, 200, is::<friend::FriendsChanged>),
+    call("PUT", routes::FOOTPRINT, is::<footprint::Share>, 200, is::<footprint::Feature>),
+    call("DELETE", routes::FOOTPRINT, nothing, 204, nothing),
+    Call {
+        query: &["viewer", "bbox", "since", "until", "user", "track", "limit", "after"],
+        ..call("GET", routes::FOOTPRINTS, nothing, 200, is::<footprint::FeatureCollection>)
+    },
     call("DELETE", routes::FRIEND, nothing, 200, is::<friend::FriendsChanged>),
+    call("PUT", routes::GROUP, is::<group::ReportGroup>, 200, is::<group::GroupChanged>),
+    call("DELETE", routes::GROUP, nothing, 200, is::<group::GroupChanged>),
+    call("PUT", routes::MEMBER, is::<group::SetRole>, 200, is::<group::GroupChanged>),
+    Call { query: &["reported"], ..call("DELETE", routes::MEMBER, nothing, 200, is::<group::GroupChanged>) },
 ];
 
 const fn call(

@@ -100,7 +100,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""at": "/from", "as": "bare", "there": true"#,
         r#""at": "/from", "as": "bare""#,
-        "at rows[0].on.when[0] (row shop.order): it says neither is, not, there, type nor same at line 11 column 18",
+        "at rows[0].on.when[0] (row shop.order): it says neither is, not, in, there, type nor same at line 11 column 18",
     ),
     (
         r#""at": "/from", "as": "bare", "there": true"#,
@@ -110,7 +110,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""at": "/from", "as": "bare", "there": true"#,
         r#""at": "/from", "as": "upper", "there": true"#,
-        "at rows[0].on.when[0].as: unknown variant `upper`, expected one of `bare`, `node`, `name`, `resource`, `lower`, `text` at line 11 column 47",
+        "at rows[0].on.when[0].as: unknown variant `upper`, expected one of `bare`, `node`, `name`, `resource`, `lower`, `text`, `footprint`, `item` at line 11 column 47",
     ),
     (
         r#""same": { "at": "/b" }"#,
@@ -164,7 +164,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""path": "/orders/{/from|bare}""#,
         r#""path": "/orders/{/from|bar}""#,
-        "at rows[0].request.path (row shop.order): bar is no filter, expected bare, node, name, resource, lower or text at line 16 column 17",
+        "at rows[0].request.path (row shop.order): bar is no filter, expected bare, node, name, resource, lower, text, footprint or item at line 16 column 17",
     ),
     (
         r#""path": "/orders/{/from|bare}""#,

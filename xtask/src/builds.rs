@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::java_api;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::{Jdk, gradle, npm};
 
@@ -58,10 +59,11 @@ fn gradle_on_natives(
     execute(command, output)
 }
 
-/// Openfire, the XMPP client library, and our two Java programs that use them, in `target/openfire`.
+/// Openfire, the XMPP client library, our two Java programs that use them, and the example of another plugin, in `target/openfire`.
 pub fn openfire(project: &Project, jdk: &Jdk, output: Output<'_>) -> Result<(), Failure> {
     fetch(project, jdk, output)?;
     compile(project, jdk, "launcher", "lib")?;
+    java_api::example(project, jdk)?;
     compile(project, jdk, "suite", "client-lib")
 }
 

@@ -7,13 +7,16 @@
 mod bench;
 mod builds;
 mod cassandra;
+mod cloud;
 mod console;
 mod contract;
 mod dist;
 mod docs;
+mod java_api;
 mod linkcheck;
 mod notices;
 mod openfire;
+mod openstack;
 mod platform;
 mod project;
 #[path = "../../tests/cassandra/ring.rs"]
@@ -49,7 +52,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|contract|cassandra|console|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|cassandra|console|openstack|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },

@@ -1,14 +1,18 @@
-//! `cargo xtask run --platform-only`: the reference platform by itself, as the child of this process, with its console open to whoever runs it.
+//! The reference platform as the child of this process (`cargo xtask run --platform-only`), and the ways into one that the plugin embeds.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::builds;
 use crate::project::{Doing, Failure, Output, Project};
+
+/// How long a platform may take until it is served.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The platform, ending with its pipe.
 struct Platform {
@@ -18,14 +22,32 @@ struct Platform {
     port: u64,
 }
 
+impl Platform {
+    /// Its address.
+    fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it has ended by itself.
+    fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Failure> {
+        self.child.try_wait().doing("looking after the platform")
+    }
+
+    /// Ends it and waits.
+    fn stop(&mut self) -> Result<(), Failure> {
+        drop(self.stdin.take());
+        self.child.wait().doing("waiting for the platform").map(|_| ())
+    }
+}
+
 /// Starts it, says how to get in, and serves until somebody stops us. What it keeps stays in `target/run-platform`.
 pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failure> {
     println!("Building (the first time takes some minutes)");
     let binary = builds::platform(project, Output::Kept(&project.log("platform")?))?;
     let data = project.target.join("run-platform");
     let mut platform = start(project, &binary, &data)?;
-    let link = said(Command::new(&binary).arg("console").arg("--data").arg(&data))?;
-    let base = format!("http://127.0.0.1:{}", platform.port);
+    let link = console(&binary, &data)?;
+    let base = platform.base();
     println!(
         "\nThe reference platform runs by itself.\n\n\
          Console     {link}\n             (logs you in once, within ten minutes; another link: {} console --data {})\n\
@@ -40,18 +62,43 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
         data.display(),
     );
     while stopped.recv_timeout(Duration::from_millis(250)) == Err(mpsc::RecvTimeoutError::Timeout) {
-        if let Some(status) = platform.child.try_wait().doing("looking after the platform")? {
+        if let Some(status) = platform.ended()? {
             return Err(Failure::new(format!(
                 "the platform ended by itself ({status}); see target/logs/run-platform.log"
             )));
         }
     }
     println!("\nStopping");
-    drop(platform.stdin.take());
-    platform.child.wait().doing("waiting for the platform").map(|_| ())
+    platform.stop()
 }
 
-fn start(project: &Project, binary: &PathBuf, data: &PathBuf) -> Result<Platform, Failure> {
+/// Writes what curl needs to speak to the platform of this data folder, once somebody serves it (`curl --config FILE`; the token stands on no command
+/// line).
+pub fn write_curl(binary: &Path, data: &Path, file: &Path) -> Result<(), Failure> {
+    let give_up = Instant::now() + START_LIMIT;
+    let pass = loop {
+        let mut pass = Command::new(binary);
+        pass.arg("pass").arg("--data").arg(data);
+        let late = Instant::now() > give_up;
+        match said(if late { &mut pass } else { pass.stderr(Stdio::null()) }) {
+            Ok(pass) => break pass,
+            Err(why) if late => return Err(why),
+            Err(_) => std::thread::park_timeout(Duration::from_millis(200)),
+        }
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut out = options.open(file).doing(format!("writing {}", file.display()))?;
+    writeln!(out, "{pass}").doing(format!("writing {}", file.display()))
+}
+
+/// A link that logs in at the console, once.
+pub fn console(binary: &Path, data: &Path) -> Result<String, Failure> {
+    said(Command::new(binary).arg("console").arg("--data").arg(data))
+}
+
+/// Starts it on this data folder.
+fn start(project: &Project, binary: &Path, data: &Path) -> Result<Platform, Failure> {
     let token = said(Command::new(binary).arg("token"))?;
     let log = project.log("run-platform")?;
     let log = fs::File::create(&log).doing(format!("writing {}", log.display()))?;
@@ -80,7 +127,7 @@ fn start(project: &Project, binary: &PathBuf, data: &PathBuf) -> Result<Platform
 
 /// What a command prints.
 fn said(command: &mut Command) -> Result<String, Failure> {
-    let done = command.stderr(Stdio::inherit()).output().doing("starting im-platform")?;
+    let done = command.output().doing("starting im-platform")?;
     if !done.status.success() {
         return Err(Failure::new(format!("im-platform failed ({})", done.status)));
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: a real Openfire with the plugin in decide mode on the embedded platform, to chat through.
+//! `cargo xtask run`: a real Openfire with the plugin in decide mode on the embedded platform, to chat through and to send through.
 
 use std::fs;
 use std::path::Path;
@@ -59,13 +59,17 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.state.mode", "decide".into()),
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
+            ("plugin.cloudbridge.group.mode", "decide".into()),
             // Logins are decided only where passwords cannot pass in clear.
             ("xmpp.client.tls.policy", "required".into()),
         ],
         options: &[],
     };
     let mut server = Server::start(project, &jdk, &launch)?;
-    println!("{}", what_to_do(project, &launch, server.xmpp_port, server.admin_port));
+    let binary = builds::platform_binary(project);
+    let curl = project.target.join("run.curl");
+    platform::write_curl(&binary, &launch.home.join("cloudbridge/platform"), &curl)?;
+    println!("{}", what_to_do(&launch, &server, &binary, &curl)?);
     while stopped.recv_timeout(Duration::from_millis(250)) == Err(mpsc::RecvTimeoutError::Timeout) {
         if !server.alive() {
             return Err(Failure::new(format!(
@@ -79,30 +83,38 @@ fn start(project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-fn what_to_do(project: &Project, launch: &Launch, xmpp: u16, admin: u16) -> String {
+fn what_to_do(launch: &Launch, server: &Server, binary: &Path, curl: &Path) -> Result<String, Failure> {
+    let (xmpp, admin) = (server.xmpp_port, server.admin_port);
+    let data = launch.home.join("cloudbridge/platform");
     let accounts: Vec<String> = launch
         .users
         .iter()
         .map(|(name, password)| format!("    {name}@{DOMAIN}  password {password}"))
         .collect();
-    format!(
+    Ok(format!(
         "\nOpenfire runs with Cloud Bridge in decide mode; the embedded platform decides who gets what.\n\n\
          Accounts\n{}\n\
          XMPP server 127.0.0.1, port {xmpp}, STARTTLS; the certificate is self-signed, so tell the client to accept it\n\
          Settings and status   http://127.0.0.1:{admin}{PAGE}\n\
          The same as JSON      http://127.0.0.1:{admin}{PAGE}?json\n\
-         The platform's pages  {} console --data {}  (prints a link)\n\
+         The platform's pages  {}\n\
+         \x20                     (logs you in once, within ten minutes; another link: {} console --data {})\n\
          (this test server's console has no login page: whoever reaches the address is the administrator)\n\n\
          Try it: log in as juliet and as romeo with any two XMPP clients (in the account's advanced settings, set\n\
          server and port by hand) and write to each other. Log romeo out, write to him, log him in again: the message\n\
-         comes from the platform, with the time at which it was sent. The page counts each step.\n\
+         comes from the platform, with the time at which it was sent. The page counts each step.\n\n\
+         Send something through the platform to romeo, from another terminal:\n\
+         \x20   curl -K {} -H \"idempotency-key: $(date +%s%N)\" \\\n\
+         \x20     -d '{{\"to\": \"romeo@{DOMAIN}\", \"stanza\": {{\"kind\": \"message\", \"type\": \"chat\", \"body\": \"hello\"}}}}'\n\n\
          Logs: {}\n\n\
          Ctrl-C stops everything.",
         accounts.join("\n"),
-        builds::platform_binary(project).display(),
-        launch.home.join("cloudbridge/platform").display(),
+        platform::console(binary, &data)?,
+        binary.display(),
+        data.display(),
+        curl.display(),
         launch.home.join("logs/openfire.log").display(),
-    )
+    ))
 }
 
 /// Puts the jar into an installation that the user has and runs.

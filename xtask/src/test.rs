@@ -12,7 +12,9 @@ use crate::builds;
 use crate::cassandra;
 use crate::console;
 use crate::contract;
+use crate::java_api;
 use crate::linkcheck;
+use crate::openstack;
 use crate::project::{Doing, Failure, Output, Project, execute};
 use crate::tools::{Jdk, npm};
 
@@ -66,13 +68,14 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         ["link"] => {
             let jdk = Jdk::for_builds()?;
-            vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project))]
+            vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project, &jdk))]
         }
         ["contract"] => vec![suite("contract", || contract::run(project))],
         ["cassandra", filter @ ..] => {
             let jdk = Jdk::for_builds()?;
             vec![suite("cassandra", || ring(project, &jdk, filter))]
         }
+        ["openstack", filter @ ..] => vec![suite("openstack", || openstack::run(project, filter))],
         ["console", filter @ ..] => vec![suite("console", || console(project, filter))],
         ["openfire", filter @ ..] => {
             let jdk = Jdk::for_builds()?;
@@ -80,7 +83,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         _ => {
             return Err(Failure::new(
-                "usage: cargo xtask test [rust|java|link|contract|cassandra [FILTER...]|console [FILTER...]|openfire [FILTER...]]",
+                "usage: cargo xtask test [rust|java|link|contract|cassandra [FILTER...]|console [FILTER...]|openstack [FILTER...]|openfire [FILTER...]]",
             ));
         }
     };
@@ -102,7 +105,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         let mut suites = vec![
             suite("natives", || natives(project)),
             suite("java", || java(project, jdk)),
-            suite("link", || link(project)),
+            suite("link", || link(project, jdk)),
         ];
         let panicked = |name| suite(name, || Err(Failure::new("it panicked")));
         suites.insert(0, rust.join().unwrap_or_else(|_| panicked("rust")));
@@ -111,6 +114,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         suites.push(suite("contract", || contract::run(project)));
         suites.push(suite("cassandra", || ring(project, jdk, &[])));
         suites.push(console.join().unwrap_or_else(|_| panicked("console")));
+        suites.push(suite("openstack", || openstack::run(project, &[])));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
         suites
     })
@@ -159,15 +163,27 @@ fn java(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
     let results = project.root.join("build/test-results/test");
     let outcome = builds::jar_and_shim_tests(project, jdk, Output::Kept(&project.log("java")?));
     let count = count_junit(&results)?;
-    if count.failed == 0 { outcome.map(|()| count) } else { Ok(count) }
+    if count.failed > 0 {
+        return Ok(count);
+    }
+    outcome?;
+    // The Javadoc of what other plugins use is one more.
+    builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    java_api::javadoc(project, jdk).map(|()| Count { passed: count.passed + 1, failed: 0 })
 }
 
-/// One test for each supported Openfire; what does not link is printed with the versions that it fails in.
-fn link(project: &Project) -> Result<Count, Failure> {
-    let report = linkcheck::run(&project.target.join("dist/cloudbridge.jar"), &project.root)?;
-    print!("{report}");
-    let failed = report.rows.iter().filter(|row| row.mistakes > 0).count();
-    Ok(Count { passed: report.rows.len() - failed, failed })
+/// One test for each supported Openfire, of the shim and of what other plugins copy; what does not link is printed with the versions that it fails in.
+fn link(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
+    builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    let mut count = Count::default();
+    for what in [project.target.join("dist/cloudbridge.jar"), java_api::classes(project)] {
+        let report = linkcheck::run(&what, &project.root)?;
+        print!("{}:\n{report}", what.display());
+        let failed = report.rows.iter().filter(|row| row.mistakes > 0).count();
+        count.failed += failed;
+        count.passed += report.rows.len() - failed;
+    }
+    Ok(count)
 }
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {
@@ -200,7 +216,7 @@ fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Fail
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`, one line per test binary.
-fn count_rust(log: &str) -> Count {
+pub fn count_rust(log: &str) -> Count {
     let mut count = Count::default();
     for line in log.lines().filter_map(|line| line.strip_prefix("test result: ")) {
         count.passed += number_before(line, " passed").unwrap_or(0);

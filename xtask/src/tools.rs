@@ -153,7 +153,24 @@ pub fn python(project: &Project) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Installs a package where that is a matter of one command, or says which command.
+/// Debian packages of services, installed first where that is a matter of one command, and kept from starting their services while that is done.
+pub fn packages(project: &Project, needed: &str, missing: &[&str]) -> Result<(), Failure> {
+    // What Debian's maintainer scripts ask before they start anything.
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let ours = !Path::new(POLICY).exists()
+        && fs::write(POLICY, "#!/bin/sh\nexit 101\n").is_ok()
+        && fs::set_permissions(POLICY, std::os::unix::fs::PermissionsExt::from_mode(0o755)).is_ok();
+    let installed = install(project, needed, &missing.join(" "));
+    if ours {
+        let _ = fs::remove_file(POLICY);
+    }
+    installed
+}
+
+/// Installs packages where that is a matter of one command, or says which command.
 fn install(project: &Project, needed: &str, package: &str) -> Result<(), Failure> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || on_path("apt-get").is_none() {
@@ -163,7 +180,9 @@ fn install(project: &Project, needed: &str, package: &str) -> Result<(), Failure
     }
     println!("{needed}: installing {package} with apt-get");
     let log = project.log("apt-get")?;
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package][..]] {
+    let install: Vec<&str> =
+        ["install", "--yes", "--no-install-recommends"].into_iter().chain(package.split(' ')).collect();
+    for arguments in [&["update"][..], &install] {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         execute(command, Output::Kept(&log))?;

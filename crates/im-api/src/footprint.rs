@@ -14,6 +14,8 @@ pub enum Audience {
     Friends,
     /// Members of this group.
     Group(String),
+    /// These people: bare JIDs, at most 200.
+    People(Vec<String>),
     /// Every user of the platform.
     All,
 }
@@ -34,7 +36,8 @@ pub enum Precision {
     City,
 }
 
-/// POST footprints: 201 with [`Feature`].
+/// POST footprints: 201 with [`Feature`]; another footprint under an id that is taken is refused. PUT footprint: 200 with [`Feature`]; it takes the
+/// place of what has this id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -65,6 +68,12 @@ pub struct Share {
     /// Ids of media, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
+    /// Pictures and pages elsewhere: http or https URLs, at most 16 of at most 2,048 characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    /// The track that it is a point of; named as ids are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
     /// The stanza it came in, as stanza JSON; for its owner only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stanza: Option<Box<RawValue>>,
@@ -103,6 +112,12 @@ pub struct Properties {
     /// Media.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
+    /// Pictures and pages elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    /// The track that it is a point of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
     /// The stanza it came in; for the owner only, unless it was shared exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stanza: Option<Box<RawValue>>,
@@ -123,7 +138,7 @@ pub struct Feature {
     pub properties: Properties,
 }
 
-/// GET footprints `?viewer=&bbox=west,south,east,north&since=&until=&user=&limit=&after=`: newest first. West beyond east crosses the
+/// GET footprints `?viewer=&bbox=west,south,east,north&since=&until=&user=&track=&limit=&after=`: newest first. West beyond east crosses the
 /// antimeridian. A page may be short, or empty, and still have a `next`: what the viewer may not see was skipped.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -136,4 +151,27 @@ pub struct FeatureCollection {
     /// Cursor of the next page (`after=`); absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// The place that others see (latitude, longitude): the middle of a cell whose size does not depend on where in it the point is.
+///
+/// ```
+/// use im_api::footprint::{Precision, shown};
+/// assert_eq!(shown(45.441_96, 10.998_75, Precision::District), (45.445, 10.996_394));
+/// ```
+#[must_use]
+pub fn shown(lat: f64, lon: f64, precision: Precision) -> (f64, f64) {
+    // Degrees of latitude: about 100 m, 1 km, 10 km.
+    let step = match precision {
+        Precision::Exact => return (lat, lon),
+        Precision::Street => 0.001,
+        Precision::District => 0.01,
+        Precision::City => 0.1,
+    };
+    let middle = |value: f64, step: f64| (value / step).floor() * step + step / 2.0;
+    let row = middle(lat, step).clamp(-90.0, 90.0);
+    // A degree of longitude shrinks towards the poles; the step grows with it, by row, so that a cell stays about as wide as high.
+    let step = (step / row.to_radians().cos().max(0.001)).min(180.0);
+    let round = |value: f64| (value * 1e6).round() / 1e6;
+    (round(row), round(middle(lon, step).clamp(-180.0, 180.0)))
 }

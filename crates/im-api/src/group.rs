@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Role {
-    /// Everything, deletion included. A group always has one.
+    /// Everything, deletion included. A group that was made here always has one; one that a bridge reported has one from the moment it gets one, until
+    /// its server takes it: servers know administrators only ([`ReportGroup`]).
     Owner,
     /// Changes information and members.
     Admin,
@@ -71,7 +72,7 @@ pub struct Group {
     pub next: Option<String>,
 }
 
-/// GET groups `?member=&limit=&after=`: the groups of a user, without members, by id.
+/// GET groups `?member=&limit=&after=`: the groups of a user, without members, by id. Without `member`: all groups, for who may write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Groups {
@@ -98,13 +99,39 @@ pub struct PatchGroup {
     pub if_version: Option<u64>,
 }
 
+/// PUT group: what a bridge reports of a group of its server's. It is made if it is not there, and may be without an owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReportGroup {
+    /// Name. Absent: as it is; a new group is called like its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Description. Absent: as it is; empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Address of the room that it is. Absent: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Who is a member there, at most 10,000; users who are not known become known. Absent: as it is. An owner who is an admin there stays owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Member>>,
+    /// Nobody else is a member, owners included. Otherwise others stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub complete: bool,
+}
+
 /// PUT member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SetRole {
-    /// The role. Taking the last owner's is 409 `conflict`.
+    /// The role. Taking the last owner's is 409 `conflict`, unless it is reported.
     pub role: Role,
+    /// A bridge reports what is so on its server: a user who is not known becomes known, an owner who is an admin there stays owner, the last owner may
+    /// become a member.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reported: bool,
 }
 
 /// Answer to a change of a group.

@@ -16,4 +16,7 @@ pub struct Health {
     pub api: String,
     /// The kind of store (`sqlite`, `cassandra`).
     pub store: String,
+    /// What does not work although the platform as a whole can serve (media, say); one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limited: Vec<String>,
 }

@@ -49,9 +49,10 @@ pub const BLOCKS: &str = "/v1/blocks/{user}";
 pub const BLOCK: &str = "/v1/blocks/{user}/{blocked}";
 /// POST [`crate::group::CreateGroup`] gives 201 [`crate::group::Group`]. GET `?member=&limit=&after=`: [`crate::group::Groups`].
 pub const GROUPS: &str = "/v1/groups";
-/// GET `?limit=&after=`: [`crate::group::Group`]. PATCH [`crate::group::PatchGroup`], DELETE: [`crate::group::GroupChanged`].
+/// GET `?limit=&after=`: [`crate::group::Group`]. PUT [`crate::group::ReportGroup`], PATCH [`crate::group::PatchGroup`], DELETE:
+/// [`crate::group::GroupChanged`].
 pub const GROUP: &str = "/v1/groups/{group}";
-/// PUT [`crate::group::SetRole`], DELETE: [`crate::group::GroupChanged`].
+/// PUT [`crate::group::SetRole`], DELETE `?reported=`: [`crate::group::GroupChanged`].
 pub const MEMBER: &str = "/v1/groups/{group}/members/{user}";
 /// PUT [`crate::room::PutRoom`]: 204. GET `?limit=&after=`: [`crate::room::Room`]. DELETE: 204, with its timeline.
 pub const ROOM: &str = "/v1/rooms/{room}";
@@ -69,7 +70,7 @@ pub const RECEIPTS: &str = "/v1/rooms/{room}/receipts";
 pub const MISSED: &str = "/v1/rooms/{room}/missed";
 /// POST [`crate::footprint::Share`] gives 201 [`crate::footprint::Feature`]. GET: see [`crate::footprint::FeatureCollection`].
 pub const FOOTPRINTS: &str = "/v1/footprints";
-/// GET `?viewer=`: [`crate::footprint::Feature`]. DELETE: 204.
+/// GET `?viewer=`, PUT [`crate::footprint::Share`]: [`crate::footprint::Feature`]. DELETE: 204.
 pub const FOOTPRINT: &str = "/v1/footprints/{user}/{id}";
 /// PUT the file `?user=&audience=` gives [`crate::media::Medium`]. GET `?viewer=`: the file. DELETE `?user=`: 204.
 pub const MEDIA: &str = "/v1/media/{id}";

@@ -73,9 +73,9 @@ const coordinates = (feature) => feature.geometry.coordinates.slice().reverse().
 const label = (feature) => `${feature.properties.user}, ${feature.properties.place ?? coordinates(feature)}`;
 
 function card(login, feature) {
-  const { user, text, place, at, audience, precision, media } = feature.properties;
-  const whom = typeof audience === 'object' ? `group ${Object.values(audience)[0]}` : audience;
+  const { user, text, place, at, audience, precision, media, links, track } = feature.properties;
+  const whom = audience?.people ? `${audience.people.length} chosen` : audience?.group ? `group ${audience.group}` : audience;
   return el('div', { class: 'footprint', tabindex: '-1' }, el('p', { class: 'footprint-who' }, person(user)),
     login.text ? text && el('p', { class: 'said' }, text) : el('p', { class: 'hidden-text' }, 'Text not shown'),
-    facts([place && ['Place', place], ['At', coordinates(feature)], ['When', when(at)], ['For', tag(whom ?? '—')], ['Others see', tag(precision)], media?.length > 0 && ['Media', String(media.length)]]));
+    facts([place && ['Place', place], ['At', coordinates(feature)], ['When', when(at)], ['For', tag(whom ?? '—')], ['Others see', tag(precision)], track && ['Track', track], media?.length > 0 && ['Media', String(media.length)], links?.length > 0 && ['Links', links.join(' ')]]));
 }

@@ -1,20 +1,24 @@
 //! Who calls: credentials behind one trait, scopes, and a caller that a handler can only get from a checked request.
 //!
-//! Two kinds are here: bearer tokens, and requests signed in the manner of Standard Webhooks (id, timestamp, HMAC-SHA256 with several secrets for
-//! rotation). Leaves out: where secrets are kept (`config`), what a scope may do (each route says it).
+//! Three kinds are here: bearer tokens, requests signed in the manner of Standard Webhooks (id, timestamp, HMAC-SHA256 with several secrets for
+//! rotation), and tokens of a Keystone. Leaves out: where secrets are kept (`config`), what a scope may do (each route says it).
 
+mod keystone;
+pub mod pass;
 mod signed;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 
+pub use keystone::{KeystoneTokens, Role, Rules, TOKEN_HEADER};
 pub use signed::{Secret, SignedRequests, sign};
 
 /// What a credential may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// A bridge: everything a message server needs, verifiers included.
@@ -81,22 +85,50 @@ pub enum AuthError {
     /// The console's session is over.
     #[error("the session has ended; log in again")]
     SessionOver,
+    /// It is somebody's, who has no role that means anything here.
+    #[error("the token is valid, but its roles for its project give no access to this platform")]
+    NoRole,
+    /// Who could say whether it is valid does not answer. Nothing is known against the credential.
+    #[error("Keystone does not say now whether this token is valid")]
+    Unavailable,
 }
 
 /// Decides who a request comes from.
+#[async_trait]
 pub trait Credentials: std::fmt::Debug + Send + Sync + 'static {
     /// Checks a request that has been read completely. None: this kind of credential was not sent, another may have been.
-    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>>;
+    async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>>;
+
+    /// What does not work at this moment, in words for whoever runs the platform.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Several kinds, the first that was sent counts.
 #[derive(Debug)]
 pub struct AnyOf(pub Vec<Box<dyn Credentials>>);
 
+#[async_trait]
 impl Credentials for AnyOf {
-    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
-        self.0.iter().find_map(|kind| kind.check(request))
+    async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+        for kind in &self.0 {
+            if let Some(checked) = kind.check(request).await {
+                return Some(checked);
+            }
+        }
+        None
     }
+
+    fn trouble(&self) -> Option<String> {
+        self.0.iter().find_map(|kind| kind.trouble())
+    }
+}
+
+/// The bearer token that a request brings (RFC 6750 2.1).
+fn bearer<'a>(request: &'a Request<&[u8]>) -> Option<&'a str> {
+    let (kind, given) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    kind.eq_ignore_ascii_case("bearer").then(|| given.trim())
 }
 
 /// Bearer tokens that do not change while the process runs.
@@ -118,17 +150,15 @@ impl StaticTokens {
     }
 }
 
+#[async_trait]
 impl Credentials for StaticTokens {
-    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
-        let value = request.headers().get(AUTHORIZATION)?;
-        let given = value.to_str().ok().and_then(|v| v.split_once(' '));
-        let Some((_, given)) = given.filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")) else {
-            return Some(Err(AuthError::Wrong));
-        };
+    async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+        request.headers().get(AUTHORIZATION)?;
+        let Some(given) = bearer(request) else { return Some(Err(AuthError::Wrong)) };
         // All are compared, so that the time taken does not say which one was near.
         let mut found = None;
         for (token, caller) in &self.tokens {
-            if bool::from(token.as_bytes().ct_eq(given.trim().as_bytes())) {
+            if bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
                 found = Some(caller);
             }
         }

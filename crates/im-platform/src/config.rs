@@ -1,15 +1,18 @@
 //! Settings of a standalone server: one TOML file, the environment over it, read once, raw then checked. `EXAMPLE` documents every setting.
 
+mod cloud;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Table;
 
-use crate::auth::{AnyOf, Caller, Scope, Secret, SignedRequests, StaticTokens};
+use crate::auth::{AnyOf, Caller, Credentials, KeystoneTokens, Scope, Secret, SignedRequests, StaticTokens};
 use crate::clock::Clock;
 use crate::console;
 use crate::http::Limits;
+use crate::media::swift::Swift;
 use crate::store::sqlite::{DAY, Settings, Space};
 
 /// Why a configuration cannot be used.
@@ -58,6 +61,8 @@ pub struct Config {
     pub rate: u32,
     /// Settings of the interfaces.
     pub limits: Limits,
+    /// Where new media go, if not into the data folder.
+    pub swift: Option<Swift>,
     /// The console's settings.
     pub console: console::Settings,
     /// The store's settings.
@@ -85,6 +90,7 @@ struct Raw {
     requests_per_second: u32,
     #[serde(default)]
     credentials: Vec<RawCredential>,
+    keystone: Option<cloud::RawKeystone>,
     #[serde(default)]
     store: RawStore,
     #[serde(default)]
@@ -172,6 +178,7 @@ struct RawRetention {
 struct RawMedia {
     max_megabytes: Option<u32>,
     max_megabytes_per_user: Option<u64>,
+    swift: Option<cloud::RawSwift>,
 }
 
 impl Config {
@@ -208,9 +215,18 @@ impl Config {
     }
 
     fn check(raw: Raw) -> Result<Self, ConfigError> {
-        if raw.credentials.is_empty() {
-            return Err(wrong("credentials", "at least one is needed"));
+        let cloud = raw.keystone.map(cloud::RawKeystone::check).transpose()?;
+        let tokens = cloud.as_ref().and_then(cloud::Cloud::credentials);
+        if raw.credentials.is_empty() && tokens.is_none() {
+            return Err(wrong("credentials", "at least one is needed, or keystone.roles"));
         }
+        let swift = match (raw.media.swift, &cloud) {
+            (None, _) => None,
+            (Some(swift), Some(cloud)) => Some(cloud.swift(swift)?),
+            (Some(_), None) => {
+                return Err(wrong("media.swift", "needs [keystone], which says where the cloud's Swift is"));
+            }
+        };
         if !raw.listen.ip().is_loopback() && raw.tls.is_none() && !raw.behind_proxy {
             return Err(wrong(
                 "listen",
@@ -275,7 +291,8 @@ impl Config {
             listen: raw.listen,
             data: raw.data,
             tls: raw.tls.map(|tls| (tls.cert, tls.key)),
-            credentials: credentials(raw.credentials)?,
+            credentials: credentials(raw.credentials, tokens)?,
+            swift,
             rate: raw.requests_per_second,
             limits,
             console,
@@ -349,7 +366,7 @@ fn set(table: &mut Table, setting: &str, value: &str) -> Result<(), ConfigError>
     Ok(())
 }
 
-fn credentials(raw: Vec<RawCredential>) -> Result<AnyOf, ConfigError> {
+fn credentials(raw: Vec<RawCredential>, keystone: Option<KeystoneTokens>) -> Result<AnyOf, ConfigError> {
     let (mut tokens, mut secrets) = (Vec::new(), Vec::new());
     for (i, credential) in raw.into_iter().enumerate() {
         let key = |field: &str| format!("credentials[{i}].{field}");
@@ -376,10 +393,12 @@ fn credentials(raw: Vec<RawCredential>) -> Result<AnyOf, ConfigError> {
             secrets.push((secret, caller.clone()));
         }
     }
-    Ok(AnyOf(vec![
-        Box::new(SignedRequests::new(secrets, Clock::System)),
-        Box::new(StaticTokens::new(tokens)),
-    ]))
+    let mut all: Vec<Box<dyn Credentials>> =
+        vec![Box::new(SignedRequests::new(secrets, Clock::System)), Box::new(StaticTokens::new(tokens))];
+    if let Some(keystone) = keystone {
+        all.push(Box::new(keystone));
+    }
+    Ok(AnyOf(all))
 }
 
 fn read_secret(file: &Path) -> Result<String, String> {
@@ -397,6 +416,12 @@ mod tests {
         std::fs::write(at("token"), "0123456789abcdef0123\n").expect("written");
         std::fs::write(at("secret"), "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
             .expect("written");
+        for name in ["keystone", "link-key"] {
+            std::fs::write(at(name), "0123456789abcdef0123\n").expect("written");
+        }
+        std::fs::write(at("short"), "short\n").expect("written");
+        let ca = rcgen::generate_simple_self_signed(vec!["example.org".into()]).expect("a certificate");
+        std::fs::write(at("cloud-ca.pem"), ca.cert.pem()).expect("written");
         let text = EXAMPLE.replace("/etc/im-platform/", &format!("{}/", folder.path().display()));
         std::fs::write(at("config"), change(text)).expect("written");
         let vars = vars.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
@@ -444,6 +469,51 @@ mod tests {
         assert!(said.contains("limits: are kept by the embedded store only"), "{said}");
         let said = check(|text| text, &[("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[]")]).expect_err("nowhere");
         assert!(said.contains("cassandra.contact_points"), "{said}");
+    }
+
+    /// The example with everything about a cloud switched on.
+    fn with_cloud(text: String) -> String {
+        let from = text.find("# [keystone]").expect("the section");
+        let (head, tail) = text.split_at(from);
+        let on = |line: &str| match line.strip_prefix("# ") {
+            Some(rest)
+                if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' ')) =>
+            {
+                rest.to_owned()
+            }
+            _ => line.to_owned(),
+        };
+        let tail: Vec<String> = tail.lines().map(on).collect();
+        head.to_owned() + &tail.join("\n")
+    }
+
+    #[test]
+    fn what_the_example_says_of_a_cloud_is_valid_and_what_is_wrong_is_named() {
+        let no_password = |text: &str| {
+            text.replace("\nuser = ", "\n# user = ").replace("\npassword_file", "\n# password_file")
+        };
+        let said =
+            |change: &dyn Fn(String) -> String| check(|text| change(no_password(&with_cloud(text))), &[]);
+        let config = said(&|text| text).expect("valid");
+        assert!(config.swift.is_some());
+        assert!(format!("{:?}", config.credentials).contains("KeystoneTokens"));
+        assert!(!format!("{config:?}").contains("0123456789abcdef0123\""), "a secret is shown");
+        let cases: [(&str, &str, &str); 8] = [
+            ("application_credential_id", "# id", "keystone: needs either"),
+            ("https://keystone", "ftp://keystone", "keystone.url"),
+            ("cloud-ca.pem", "no-ca.pem", "keystone.ca_file"),
+            ("\nprojects = ", "\n# projects = ", "keystone.projects"),
+            ("link_seconds = 300", "link_seconds = 1", "media.swift.link_seconds"),
+            ("\"im-media\"", "\"im media\"", "media.swift.container"),
+            ("/link-key", "/short", "media.swift.link_key_file: the key has fewer"),
+            ("[keystone]\nurl", "[keystne]\nurl", "unknown field `keystne`"),
+        ];
+        for (from, to, expected) in cases {
+            let said = said(&|text| text.replace(from, to)).expect_err(expected);
+            assert!(said.contains(expected), "{said}");
+        }
+        let said = check(with_cloud, &[]).expect_err("two logins");
+        assert!(said.contains("keystone: needs either"), "{said}");
     }
 
     #[test]

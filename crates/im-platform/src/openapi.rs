@@ -26,7 +26,10 @@ const REFUSALS: [(u16, &str); 12] = [
     (415, "This interface does not take that content type."),
     (422, "A value is not acceptable; `pointer` or `detail` names it."),
     (429, "Too many requests of this caller."),
-    (503, "The platform is stopping or its store cannot be used; try again after `Retry-After`."),
+    (
+        503,
+        "The platform is stopping, or its store, the store of media or Keystone cannot be asked; try again after `Retry-After`.",
+    ),
     (
         507,
         "No room is left, on the disk or in what an interface may use; `detail` says which. Nothing was stored.",
@@ -72,7 +75,9 @@ fn build() -> Value {
                 "token": { "type": "http", "scheme": "bearer" },
                 "signature": { "type": "apiKey", "in": "header", "name": "webhook-signature",
                     "description": "In the manner of Standard Webhooks, with webhook-id and webhook-timestamp: \
-                        `v1,` and base64 of HMAC-SHA256 over `id.timestamp.METHOD target.body`." }
+                        `v1,` and base64 of HMAC-SHA256 over `id.timestamp.METHOD target.body`." },
+                "keystone": { "type": "apiKey", "in": "header", "name": "X-Auth-Token",
+                    "description": "A token of the cloud's Keystone, where the platform is set up for one; its roles say what it may do." }
             }
         }
     })
@@ -115,6 +120,12 @@ fn operation(tag: &str, route: &Route, generator: &mut SchemaGenerator) -> Value
     if route.method == "PUT" && status == 201 {
         responses["200"] = responses["201"].clone();
     }
+    if route.path == im_api::routes::MEDIA && route.method == "GET" {
+        let about = "Where media are in a cloud's object store: at the address in `Location` the file can be fetched without a credential, for \
+            some minutes, by whoever has the address.";
+        let location = json!({ "Location": { "schema": { "type": "string", "format": "uri" } } });
+        responses["302"] = json!({ "description": about, "headers": location });
+    }
     if route.path == im_api::routes::HEALTH {
         responses["503"] = responses["200"].clone();
     }
@@ -125,7 +136,7 @@ fn operation(tag: &str, route: &Route, generator: &mut SchemaGenerator) -> Value
         "parameters": parameters,
         "responses": responses,
         "x-scopes": route.scopes.iter().map(|s| s.name()).collect::<Vec<_>>(),
-        "security": if route.scopes.is_empty() { json!([]) } else { json!([{ "token": [] }, { "signature": [] }]) },
+        "security": if route.scopes.is_empty() { json!([]) } else { json!([{ "token": [] }, { "signature": [] }, { "keystone": [] }]) },
     });
     if let Some(schema) = route.request {
         let mut content = Map::new();

@@ -18,12 +18,14 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::VERSION;
+use crate::auth::pass::OrPass;
 use crate::auth::{Caller, Credentials, Scope, StaticTokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::console::{self, Console, ticket};
 use crate::http::{App, Limits, Rate, router};
-use crate::media::Folder;
+use crate::media::swift::Swift;
+use crate::media::{Files, Folder, Places};
 use crate::modules::purge;
 use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{Store, StoreError};
@@ -34,6 +36,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const HEADER_TIME: Duration = Duration::from_secs(20);
 /// How often what has ended is tidied up.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How often it is looked whether media can be had.
+const PROBE: Duration = Duration::from_secs(10);
 
 /// Why the platform does not run.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +128,8 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
     let store = Kept::File(open(data, Settings::default())?);
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
     let caller = Caller { name: "embedded".into(), scope: Scope::Bridge, text: true };
-    let credentials = StaticTokens::new(vec![(greeting.token, caller)]);
+    let others = StaticTokens::new(vec![(greeting.token, caller)]);
+    let credentials = OrPass { others, data: data.into(), clock: Clock::System };
     let hello = format!("{{\"port\":{},\"version\":\"{VERSION}\"}}\n", listener.local_addr()?.port());
     let (eof, parent_gone) = oneshot::channel();
     // Not joined: it ends with the pipe or with the process.
@@ -142,6 +147,7 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
         limits: Limits::default(),
         data: data.into(),
         tls: None,
+        swift: None,
         console: console::Settings::default(),
     };
     run(listener, store, Arc::new(credentials), setup, Some(parent_gone), announce)?;
@@ -172,6 +178,7 @@ pub fn standalone(config: &Path) -> Result<(), ServeError> {
         limits: config.limits,
         data: config.data,
         tls: config.tls,
+        swift: config.swift,
         console: config.console,
     };
     let announce = move || {
@@ -246,6 +253,7 @@ struct Setup {
     limits: Limits,
     data: PathBuf,
     tls: Option<(PathBuf, PathBuf)>,
+    swift: Option<Swift>,
     console: console::Settings,
 }
 
@@ -269,7 +277,7 @@ fn run(
         let app = App {
             store: Arc::clone(&store),
             credentials,
-            files: Arc::new(Folder::in_data(&setup.data)),
+            files: Arc::new(Places::new(Folder::in_data(&setup.data), setup.swift)),
             metrics: Arc::default(),
             rate: Arc::new(Rate::new(setup.rate)),
             hashing: Arc::new(Semaphore::new(cores.div_ceil(2))),
@@ -291,6 +299,7 @@ fn run(
             }
             None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
         };
+        let prober = tokio::spawn(probe(Arc::clone(&app.files)));
         let sweeper = tokio::spawn(sweep(app));
         if setup.console.enabled {
             ticket::note_address(&setup.data, &address)?;
@@ -302,6 +311,7 @@ fn run(
         handle.graceful_shutdown(Some(GRACE));
         server.await.map_err(std::io::Error::other)??;
         sweeper.abort();
+        prober.abort();
         ticket::forget_address(&setup.data);
         store.close().await;
         tracing::info!("stopped");
@@ -349,6 +359,14 @@ async fn stop_order(parent_gone: Option<oneshot::Receiver<()>>) -> std::io::Resu
         () = gone => "stdin ended",
         _ = tokio::signal::ctrl_c() => "interrupt",
     })
+}
+
+/// Looks whether media can be had, so that health knows before somebody wants one.
+async fn probe(files: Arc<dyn Files>) {
+    loop {
+        files.probe().await;
+        tokio::time::sleep(PROBE).await;
+    }
 }
 
 async fn sweep(app: App) {

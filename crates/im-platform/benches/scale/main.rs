@@ -167,7 +167,10 @@ async fn footprints(total: usize) -> Vec<(&'static str, (f64, f64))> {
         audience: Audience::All,
         precision: Precision::Exact,
         media: vec![],
+        links: vec![],
+        track: None,
         stanza: None,
+        replace: false,
     };
     let mut tasks = tokio::task::JoinSet::new();
     for i in 0..total {
@@ -192,14 +195,32 @@ async fn footprints(total: usize) -> Vec<(&'static str, (f64, f64))> {
             let (west, south) = (11.0 + (i % 10) as f64 / 20.0, 48.0 + (i % 7) as f64 / 20.0);
             let area = Some(Area { west, south, east: west + side, north: south + side });
             let viewer = Viewer::User(user(99));
-            let find = Find { viewer, area, since: None, until: None, user: None, limit: 20, after: None };
+            let find = Find {
+                viewer,
+                area,
+                since: None,
+                until: None,
+                user: None,
+                track: None,
+                limit: 20,
+                after: None,
+            };
             drop(s.find(find).await.expect("found"));
         })
     };
     let (small, large) = (find(0.05).await, find(0.5).await);
     let person = measure(|i| async move {
         let (viewer, owner) = (Viewer::User(user(99)), Some(user(i % 100)));
-        let find = Find { viewer, area: None, since: None, until: None, user: owner, limit: 20, after: None };
+        let find = Find {
+            viewer,
+            area: None,
+            since: None,
+            until: None,
+            user: owner,
+            track: None,
+            limit: 20,
+            after: None,
+        };
         drop(s.find(find).await.expect("found"));
     })
     .await;

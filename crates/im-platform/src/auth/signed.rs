@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -62,8 +63,9 @@ impl SignedRequests {
     }
 }
 
+#[async_trait]
 impl Credentials for SignedRequests {
-    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+    async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
         let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
         let signatures = header("webhook-signature")?;
         let checked = || {
@@ -123,8 +125,8 @@ mod tests {
         request.body(body).expect("a request")
     }
 
-    #[test]
-    fn a_signature_covers_id_time_method_target_and_body_and_counts_once() {
+    #[tokio::test]
+    async fn a_signature_covers_id_time_method_target_and_body_and_counts_once() {
         let caller = Caller { name: "shop".into(), scope: Scope::Integrator, text: true };
         let secret = |text| Secret::parse(text).expect("a secret");
         let clock = Clock::manual(1_000_000_000);
@@ -132,36 +134,39 @@ mod tests {
         let all = SignedRequests::new(both, clock.clone());
         let at = 1_000_000;
         let right = sign(&secret(TWO), "m1", at, "POST", "/v1/users?a=b", b"{}");
-        let check = |request: Request<&[u8]>| all.check(&request).expect("signed");
+        let check = async |request: Request<&[u8]>| all.check(&request).await.expect("signed");
         assert_eq!(
-            check(request("m2", at, &right, "/v1/users?a=b", b"{}")),
+            check(request("m2", at, &right, "/v1/users?a=b", b"{}")).await,
             Err(AuthError::Wrong),
             "another id"
         );
         assert_eq!(
-            check(request("m1", at + 1, &right, "/v1/users?a=b", b"{}")),
+            check(request("m1", at + 1, &right, "/v1/users?a=b", b"{}")).await,
             Err(AuthError::Wrong),
             "another time"
         );
         assert_eq!(
-            check(request("m1", at, &right, "/v1/users?a=c", b"{}")),
+            check(request("m1", at, &right, "/v1/users?a=c", b"{}")).await,
             Err(AuthError::Wrong),
             "another target"
         );
         assert_eq!(
-            check(request("m1", at, &right, "/v1/users?a=b", b"[]")),
+            check(request("m1", at, &right, "/v1/users?a=b", b"[]")).await,
             Err(AuthError::Wrong),
             "another body"
         );
-        assert_eq!(check(request("m1", at, "v1,AAAA v2,x", "/v1/users?a=b", b"{}")), Err(AuthError::Wrong));
+        assert_eq!(
+            check(request("m1", at, "v1,AAAA v2,x", "/v1/users?a=b", b"{}")).await,
+            Err(AuthError::Wrong)
+        );
         let rotated = format!("v1,AAAA {right}");
-        assert_eq!(check(request("m1", at, &rotated, "/v1/users?a=b", b"{}")), Ok(caller));
-        assert_eq!(check(request("m1", at, &right, "/v1/users?a=b", b"{}")), Err(AuthError::Replayed));
+        assert_eq!(check(request("m1", at, &rotated, "/v1/users?a=b", b"{}")).await, Ok(caller));
+        assert_eq!(check(request("m1", at, &right, "/v1/users?a=b", b"{}")).await, Err(AuthError::Replayed));
         let later = sign(&secret(ONE), "m3", at, "POST", "/", b"");
         clock.advance(WINDOW + 1);
-        assert!(matches!(check(request("m3", at, &later, "/", b"")), Err(AuthError::Time(_))));
+        assert!(matches!(check(request("m3", at, &later, "/", b"")).await, Err(AuthError::Time(_))));
         let plain = Request::builder().uri("/").body(&b""[..]).expect("a request");
-        assert!(all.check(&plain).is_none(), "not signed: another credential may be there");
+        assert!(all.check(&plain).await.is_none(), "not signed: another credential may be there");
     }
 
     #[test]

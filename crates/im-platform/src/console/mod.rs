@@ -14,14 +14,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::http::header::COOKIE;
+use async_trait::async_trait;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{Method, Request};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::auth::{AuthError, Caller, Credentials};
+use crate::auth::{AuthError, Caller, Credentials, TOKEN_HEADER};
 use crate::clock::{Clock, Millis};
 
 /// Where logins are made, asked for and ended.
@@ -84,16 +85,25 @@ impl Console {
         Self { settings, data: data.into(), clock, logins, guesses, reads }
     }
 
-    /// Whom a token or ticket stands for; a ticket is used up.
-    #[must_use]
-    pub fn recognise(&self, credentials: &dyn Credentials, token: &str) -> Option<Caller> {
-        let mut request = Request::new(&[][..]);
-        let header = format!("Bearer {token}").parse().ok()?;
-        request.headers_mut().insert(axum::http::header::AUTHORIZATION, header);
-        match credentials.check(&request) {
-            Some(Ok(caller)) => Some(caller),
-            _ => ticket::redeem(&self.data, token, self.clock.now()),
+    /// Whom a token (ours or Keystone's) or a ticket stands for; a ticket is used up.
+    ///
+    /// # Errors
+    /// [`AuthError::Wrong`], or [`AuthError::Unavailable`] when nobody can say.
+    pub async fn recognise(&self, credentials: &dyn Credentials, token: &str) -> Result<Caller, AuthError> {
+        if let Some(caller) = ticket::redeem(&self.data, token, self.clock.now()) {
+            return Ok(caller);
         }
+        let mut last = AuthError::Wrong;
+        for (name, value) in [(AUTHORIZATION, format!("Bearer {token}")), (TOKEN_HEADER, token.to_owned())] {
+            let mut request = Request::new(&[][..]);
+            request.headers_mut().insert(name, value.parse().map_err(|_| AuthError::Wrong)?);
+            match credentials.check(&request).await {
+                Some(Ok(caller)) => return Ok(caller),
+                Some(Err(error)) => last = error,
+                None => {}
+            }
+        }
+        Err(if last == AuthError::Unavailable { last } else { AuthError::Wrong })
     }
 
     /// Whether this address may try (another) token.
@@ -178,8 +188,9 @@ impl Console {
     }
 }
 
+#[async_trait]
 impl Credentials for Console {
-    fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
+    async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
         cookie_of(request.headers()).filter(|_| request.uri().path().starts_with(SCOPE))?;
         // SameSite keeps other sites out; where the browser says who asks, it must be us as well.
         let site = request.headers().get("sec-fetch-site").and_then(|v| v.to_str().ok());
@@ -240,8 +251,8 @@ mod tests {
         request.body(&b""[..]).expect("a request")
     }
 
-    #[test]
-    fn a_session_reads_the_console_until_it_ends_and_nothing_else() {
+    #[tokio::test]
+    async fn a_session_reads_the_console_until_it_ends_and_nothing_else() {
         let clock = Clock::manual(1_000);
         let console = Console::new(Settings::default(), Path::new("/nowhere"), clock.clone());
         let (login, cookie) = console.log_in(caller()).expect("in");
@@ -249,18 +260,18 @@ mod tests {
             cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("Secure")
         );
         let pair = cookie.split(';').next().expect("a pair").to_owned();
-        let check = |method, path, site| console.check(&request(method, path, &pair, site));
-        assert_eq!(check("GET", "/v1/console/users", None), Some(Ok(caller())));
-        assert_eq!(check("GET", "/v1/console/users", Some("same-origin")), Some(Ok(caller())));
-        assert_eq!(check("GET", "/v1/console/users", Some("cross-site")), Some(Err(AuthError::Wrong)));
-        assert_eq!(check("DELETE", "/v1/console/users", None), Some(Err(AuthError::Wrong)));
-        assert_eq!(check("GET", "/v1/users", None), None);
+        let check = async |method, path, site| console.check(&request(method, path, &pair, site)).await;
+        assert_eq!(check("GET", "/v1/console/users", None).await, Some(Ok(caller())));
+        assert_eq!(check("GET", "/v1/console/users", Some("same-origin")).await, Some(Ok(caller())));
+        assert_eq!(check("GET", "/v1/console/users", Some("cross-site")).await, Some(Err(AuthError::Wrong)));
+        assert_eq!(check("DELETE", "/v1/console/users", None).await, Some(Err(AuthError::Wrong)));
+        assert_eq!(check("GET", "/v1/users", None).await, None);
         let other = request("GET", "/v1/console/users", "im_console=guess", None);
-        assert_eq!(console.check(&other), Some(Err(AuthError::SessionOver)));
+        assert_eq!(console.check(&other).await, Some(Err(AuthError::SessionOver)));
         clock.advance(login.until - clock.now() - 1);
-        assert!(check("GET", "/v1/console/users", None).is_some_and(|c| c.is_ok()));
+        assert!(check("GET", "/v1/console/users", None).await.is_some_and(|c| c.is_ok()));
         clock.advance(1);
-        assert_eq!(check("GET", "/v1/console/users", None), Some(Err(AuthError::SessionOver)));
+        assert_eq!(check("GET", "/v1/console/users", None).await, Some(Err(AuthError::SessionOver)));
     }
 
     #[test]
@@ -287,23 +298,23 @@ mod tests {
         assert!(console.may_guess(a));
     }
 
-    #[test]
-    fn a_token_of_the_trait_or_a_ticket_once_is_recognised() {
+    #[tokio::test]
+    async fn a_token_of_the_trait_or_a_ticket_once_is_recognised() {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_000);
         let console = Console::new(Settings::default(), folder.path(), clock.clone());
         let tokens = StaticTokens::new(vec![("a-token-of-ada".into(), caller())]);
-        assert_eq!(console.recognise(&tokens, "a-token-of-ada"), Some(caller()));
-        assert_eq!(console.recognise(&tokens, "another"), None);
-        assert_eq!(console.recognise(&tokens, "../../etc/passwd\n"), None);
+        assert_eq!(console.recognise(&tokens, "a-token-of-ada").await, Ok(caller()));
+        assert_eq!(console.recognise(&tokens, "another").await, Err(AuthError::Wrong));
+        assert_eq!(console.recognise(&tokens, "../../etc/passwd\n").await, Err(AuthError::Wrong));
         let offer = ticket::Offer { scope: Scope::ReadOnly, text: false };
         let ticket = ticket::write(folder.path(), offer, clock.now()).expect("a ticket");
-        let seen = console.recognise(&tokens, &ticket).expect("good once");
+        let seen = console.recognise(&tokens, &ticket).await.expect("good once");
         assert_eq!((seen.scope, seen.text), (Scope::ReadOnly, false));
-        assert_eq!(console.recognise(&tokens, &ticket), None);
+        assert_eq!(console.recognise(&tokens, &ticket).await, Err(AuthError::Wrong));
         let late = ticket::write(folder.path(), offer, clock.now()).expect("a ticket");
         clock.advance(ticket::LIFE);
-        assert_eq!(console.recognise(&tokens, &late), None);
+        assert_eq!(console.recognise(&tokens, &late).await, Err(AuthError::Wrong));
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn router(app: App) -> Router {
 /// strangers are not kept.
 async fn guard(app: &App, route: &'static Route, request: Request, next: Next) -> Result<Response, ApiError> {
     let signed = request.headers().contains_key("webhook-signature");
-    let early = if signed { Ok(None) } else { admit(app, route, &request, &[]) };
+    let early = if signed { Ok(None) } else { admit(app, route, bare(&request, &[])).await };
     let caller = match early {
         Ok(caller) => caller,
         Err(e) => {
@@ -121,7 +121,7 @@ async fn guard(app: &App, route: &'static Route, request: Request, next: Next) -
     let (parts, body) = request.into_parts();
     let bytes = read(&parts.headers, body, route.limit.max(1 << 10)).await?;
     let mut request = Request::from_parts(parts, Body::from(bytes.clone()));
-    let caller = if signed { admit(app, route, &request, &bytes)? } else { caller };
+    let caller = if signed { admit(app, route, bare(&request, &bytes)).await? } else { caller };
     if route.once && request.headers().contains_key(IDEMPOTENCY_KEY) {
         let once = once(&request, &bytes)?;
         request.extensions_mut().insert(once);
@@ -136,11 +136,19 @@ async fn guard(app: &App, route: &'static Route, request: Request, next: Next) -
 }
 
 /// Credential, scope, rate. None: the route is for everybody.
-fn admit(app: &App, route: &Route, request: &Request, body: &[u8]) -> Result<Option<Caller>, ApiError> {
+async fn admit(
+    app: &App,
+    route: &Route,
+    request: axum::http::Request<&[u8]>,
+) -> Result<Option<Caller>, ApiError> {
     if route.scopes.is_empty() {
         return Ok(None);
     }
-    let caller = check(app, request, body)?;
+    let checked = match app.credentials.check(&request).await {
+        None => app.console.check(&request).await,
+        some => some,
+    };
+    let caller = checked.unwrap_or(Err(AuthError::Missing))?;
     if !route.scopes.contains(&caller.scope) {
         return Err(ApiError::Forbidden(caller.scope.name()));
     }
@@ -184,13 +192,13 @@ fn subjects(template: &str, uri: &Uri) -> Vec<String> {
     if found.is_empty() { vec![String::new()] } else { found }
 }
 
-fn check(app: &App, request: &Request, body: &[u8]) -> Result<Caller, AuthError> {
+/// What of a request speaks for its sender.
+fn bare<'a>(request: &Request, body: &'a [u8]) -> axum::http::Request<&'a [u8]> {
     let mut whole = axum::http::Request::new(body);
     whole.method_mut().clone_from(request.method());
     whole.uri_mut().clone_from(request.uri());
     whole.headers_mut().clone_from(request.headers());
-    let checked = app.credentials.check(&whole).or_else(|| app.console.check(&whole));
-    checked.unwrap_or(Err(AuthError::Missing))
+    whole
 }
 
 fn once(request: &Request, body: &[u8]) -> Result<Once, ApiError> {

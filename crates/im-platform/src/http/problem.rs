@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use im_api::{Problem, problem};
 
 use crate::auth::AuthError;
+use crate::media::MediaError;
 use crate::store::StoreError;
 
 /// Why a request was not answered as asked.
@@ -57,6 +58,9 @@ pub enum ApiError {
     /// The store's word.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The word of where media are kept.
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
 impl ApiError {
@@ -81,6 +85,8 @@ impl ApiError {
             Self::Method => (405, "about:blank", "Method not allowed"),
             Self::Forbidden(_) | Self::NoText => (403, problem::FORBIDDEN, "Not covered by this credential"),
             Self::RateLimited | Self::Guessing => (429, problem::RATE_LIMITED, "Too many requests"),
+            Self::Auth(AuthError::NoRole) => (403, problem::FORBIDDEN, "Not covered by this credential"),
+            Self::Auth(AuthError::Unavailable) => (503, problem::UNAVAILABLE, "Keystone does not answer"),
             Self::Auth(_) => (401, problem::UNAUTHORIZED, "A valid credential is needed"),
             Self::Store(StoreError::UnknownEpoch) => {
                 (409, problem::UNKNOWN_EPOCH, "Send a full snapshot of this node first")
@@ -99,7 +105,14 @@ impl ApiError {
             Self::Store(StoreError::Corrupt(_) | StoreError::Newer { .. }) => {
                 (503, problem::UNAVAILABLE, "The store cannot be used")
             }
-            Self::Store(StoreError::Failed { .. }) => (500, problem::INTERNAL, "Something failed inside"),
+            Self::Media(MediaError::NotFound) => (404, problem::NOT_FOUND, "Not found"),
+            Self::Media(MediaError::Full(_)) => (507, problem::STORAGE_FULL, "No room is left"),
+            Self::Media(MediaError::Unavailable(_)) => {
+                (503, problem::UNAVAILABLE, "The store of media does not answer")
+            }
+            Self::Store(StoreError::Failed { .. }) | Self::Media(MediaError::Failed(_)) => {
+                (500, problem::INTERNAL, "Something failed inside")
+            }
         }
     }
 
@@ -110,6 +123,11 @@ impl ApiError {
         let (pointer, detail) = match self {
             Self::Invalid { pointer, detail } => (pointer.clone(), detail.clone()),
             Self::Syntax(e) => (Some(String::new()), format!("{self}: {e}")),
+            // Where it is and why stands in the log and at /healthz.
+            Self::Media(MediaError::Unavailable(_)) => {
+                (None, "try again later; everything else works".into())
+            }
+            Self::Media(MediaError::NotFound) => (None, "there is no such medium".into()),
             other => (None, other.to_string()),
         };
         Problem {
@@ -126,7 +144,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = self.to_problem();
-        if problem.status >= 500 {
+        // Of these two the log has one line when it begins, not one for each who asks.
+        let said =
+            matches!(self, Self::Auth(AuthError::Unavailable) | Self::Media(MediaError::Unavailable(_)));
+        if problem.status >= 500 && !said {
             tracing::error!(kind = problem.kind, error = chain(&self), "a request failed");
         }
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

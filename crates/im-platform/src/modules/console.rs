@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::footprint::{FindQuery, found};
 use super::media::serve;
-use crate::auth::{Caller, Scope};
+use crate::auth::{AuthError, Caller, Scope};
 use crate::clock;
 use crate::console::{Login, SESSION, assets};
 use crate::http::extract::{Body, Page, Params, Query, page, user};
@@ -242,11 +242,13 @@ async fn log_in(State(app): State<App>, request: Request) -> Result<Response, Ap
     if !app.console.may_guess(from) {
         return Err(ApiError::Guessing);
     }
-    let Some(caller) = app.console.recognise(app.credentials.as_ref(), given.token.0.trim()) else {
-        app.console.guessed_wrong(from);
-        tracing::warn!("a wrong token was tried at the console");
-        return Err(crate::auth::AuthError::Wrong.into());
-    };
+    let recognised = app.console.recognise(app.credentials.as_ref(), given.token.0.trim()).await;
+    let caller = recognised.inspect_err(|error| {
+        if *error == AuthError::Wrong {
+            app.console.guessed_wrong(from);
+            tracing::warn!("a wrong token was tried at the console");
+        }
+    })?;
     if !CONSOLE.contains(&caller.scope) {
         return Err(ApiError::Forbidden(caller.scope.name()));
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use im_api::footprint::{Audience, Feature, FeatureCollection, Share};
 use im_api::routes;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ pub const ROUTES: &[Route] = &[
             Param::optional("since", "string", "At or after this time."),
             Param::optional("until", "string", "Before this time."),
             Param::optional("user", "string", "Of this user only."),
+            Param::optional("track", "string", "Points of this track only."),
             LIMIT,
             AFTER,
         ])
@@ -56,6 +57,14 @@ pub const ROUTES: &[Route] = &[
         .gives::<Feature>(200)
         .typed(GEOJSON)
         .text(Text::Needed),
+    Route::new("PUT", routes::FOOTPRINT, "Share a footprint in the place of what has its id", || {
+        put(replace)
+    })
+    .for_scopes(WRITERS)
+    .may(&[404])
+    .takes::<Share>(2 << 20)
+    .gives::<Feature>(200)
+    .typed(GEOJSON),
     Route::new("DELETE", routes::FOOTPRINT, "Remove a footprint", || delete(remove))
         .for_scopes(WRITERS)
         .done(204),
@@ -73,6 +82,23 @@ async fn share(
 ) -> Result<Response, ApiError> {
     let new = footprint(given)?;
     geojson(StatusCode::CREATED, &app.store.share(new, cause).await?)
+}
+
+async fn replace(
+    State(app): State<App>,
+    Params((name, id)): Params<(String, String)>,
+    By(cause): By,
+    Body(given): Body<Share>,
+) -> Result<Response, ApiError> {
+    let mut new = footprint(Share { id: given.id.or_else(|| Some(id.clone())), ..given })?;
+    if new.user != user("user", &name)? {
+        return Err(ApiError::field("/user", "is not the user of the path"));
+    }
+    if new.id != id {
+        return Err(ApiError::field("/id", "is not the id of the path"));
+    }
+    new.replace = true;
+    geojson(StatusCode::OK, &app.store.share(new, cause).await?)
 }
 
 fn footprint(given: Share) -> Result<NewFootprint, ApiError> {
@@ -95,11 +121,22 @@ fn footprint(given: Share) -> Result<NewFootprint, ApiError> {
     if let Some(i) = given.media.iter().position(|m| !super::media::is_medium_id(m)) {
         return Err(ApiError::field(format!("/media/{i}"), "is not a medium's id"));
     }
-    if let Audience::Group(group) = &given.audience
-        && !is_id(group)
-    {
-        return Err(ApiError::field("/audience/group", "is not a group's id"));
+    if given.links.len() > 16 {
+        return Err(ApiError::field("/links", "has more than 16 links"));
     }
+    if let Some(i) = given.links.iter().position(|l| !is_link(l)) {
+        return Err(ApiError::field(
+            format!("/links/{i}"),
+            "is no http or https URL of at most 2,048 characters",
+        ));
+    }
+    if given.track.as_ref().is_some_and(|t| !is_id(t)) {
+        return Err(ApiError::field(
+            "/track",
+            "must be 1 to 128 characters of A-Z, a-z, 0-9, `.`, `_` and `-`",
+        ));
+    }
+    let audience = audience(given.audience)?;
     let at =
         given.at.map(|at| clock::parse(&at).ok_or_else(|| ApiError::field("/at", "is not an RFC 3339 time")));
     let stanza = given.stanza.map(|s| String::from(Box::<str>::from(s)));
@@ -114,11 +151,43 @@ fn footprint(given: Share) -> Result<NewFootprint, ApiError> {
         at: at.transpose()?,
         text: given.text,
         place: given.place,
-        audience: given.audience,
+        audience,
         precision: given.precision,
         media: given.media,
+        links: given.links,
+        track: given.track,
         stanza,
+        replace: false,
     })
+}
+
+/// Checked; people by their normal addresses, each once.
+fn audience(given: Audience) -> Result<Audience, ApiError> {
+    match given {
+        Audience::Group(group) if !is_id(&group) => {
+            Err(ApiError::field("/audience/group", "is not a group's id"))
+        }
+        Audience::People(people) if people.len() > 200 => {
+            Err(ApiError::field("/audience/people", "has more than 200 people"))
+        }
+        Audience::People(people) => {
+            let mut found = std::collections::BTreeSet::new();
+            for (i, one) in people.iter().enumerate() {
+                let who = UserId::parse(one)
+                    .map_err(|e| ApiError::field(format!("/audience/people/{i}"), e.to_string()))?;
+                found.insert(who.to_string());
+            }
+            Ok(Audience::People(found.into_iter().collect()))
+        }
+        other => Ok(other),
+    }
+}
+
+fn is_link(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text.len() <= 2_048
+        && rest.is_some_and(|r| !r.is_empty())
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +197,7 @@ pub struct FindQuery {
     since: Option<String>,
     until: Option<String>,
     user: Option<String>,
+    track: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -157,6 +227,7 @@ pub async fn found(app: &App, caller: &Caller, query: FindQuery, text: bool) -> 
         since: time("since", query.since)?,
         until: time("until", query.until)?,
         user: query.user.map(|u| user("user", &u)).transpose()?,
+        track: query.track,
         limit: page(query.limit)?,
         after: query.after.map(cursor).transpose()?,
     };

@@ -53,6 +53,17 @@ async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
     (code, Json(health))
 }
 
+/// What does not work. Everybody may read it, so the reasons, which name hosts and users, stand in the log.
+fn limited(app: &App) -> Vec<String> {
+    let tokens = app.credentials.trouble().is_some();
+    let media = app.files.trouble().is_some();
+    let all = [
+        (tokens, "new tokens of Keystone cannot be validated; who was let in before goes on (see the log)"),
+        (media, "media cannot be kept or fetched (see the log)"),
+    ];
+    all.into_iter().filter(|(is, _)| *is).map(|(_, says)| says.to_owned()).collect()
+}
+
 /// How the platform is.
 pub async fn of(app: &App) -> (StatusCode, Health) {
     let (code, status) = match app.store.check().await {
@@ -65,6 +76,7 @@ pub async fn of(app: &App) -> (StatusCode, Health) {
         version: VERSION.into(),
         api: API_VERSION.into(),
         store: app.store.kind().into(),
+        limited: limited(app),
     };
     (code, health)
 }

@@ -1,10 +1,13 @@
 //! Media: put, fetched by who may see them, removed. Served so that a browser never takes one for a page.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, put};
@@ -20,8 +23,7 @@ use crate::http::extract::{Params, Query, is_id, user, viewer, whole};
 use crate::http::problem::ApiError;
 use crate::http::route::{Param, Text, VIEWER};
 use crate::http::{App, Route};
-use crate::media::new_name;
-use crate::store::StoreError;
+use crate::media::{MediaError, Shown};
 use crate::store::footprint::Viewer;
 
 /// The largest medium any setting can allow.
@@ -48,7 +50,7 @@ pub const ROUTES: &[Route] = &[
         .may(&[404, 409])
         .query(&[
             Param::needed("user", "string", "Owner, bare JID."),
-            Param::optional("audience", "string", "`me` (default), `friends`, `all` or `group:id`."),
+            Param::optional("audience", "string", "`me` (default), `friends`, `all`, `group:id`, or `people:` and bare JIDs with spaces between, at most 200 (those of a conversation, say)."),
         ])
         .media(TYPES, MAX)
         .gives::<Medium>(201),
@@ -90,10 +92,16 @@ async fn add(
         None | Some("me") => Audience::Me,
         Some("friends") => Audience::Friends,
         Some("all") => Audience::All,
-        Some(other) => match other.strip_prefix("group:").filter(|id| is_id(id)) {
-            Some(group) => Audience::Group(group.into()),
-            None => return Err(ApiError::parameter("audience", "must be me, friends, all or group:id")),
-        },
+        Some(other) => {
+            match (other.strip_prefix("group:").filter(|id| is_id(id)), other.strip_prefix("people:")) {
+                (Some(group), _) => Audience::Group(group.into()),
+                (None, Some(people)) => Audience::People(addresses(people)?),
+                (None, None) => {
+                    let why = "must be me, friends, all, group:id or people: and bare JIDs";
+                    return Err(ApiError::parameter("audience", why));
+                }
+            }
+        }
     };
     let given = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -115,25 +123,30 @@ async fn add(
         created_at: String::new(),
     };
     // Written down, then written, then made a medium: whatever happens in between, no file is left that nobody knows of.
-    let file = new_name();
+    let file = app.files.new_name();
     app.store.upload_begins(&file).await?;
-    app.files.put(&file, bytes).await.map_err(disk)?;
+    app.files.put(&file, kind, bytes).await?;
     let added = app.store.add_medium(medium, &file, audience, app.limits.media_per_user).await;
-    if !matches!(added, Ok((_, true))) {
-        app.files.remove(&file).await.map_err(disk)?;
+    // What cannot be removed now stays written down and is removed later.
+    if !matches!(added, Ok((_, true))) && app.files.remove(&file).await.is_ok() {
         app.store.files_removed(vec![file]).await?;
     }
     let (medium, new) = added?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(medium)))
 }
 
-fn disk(e: std::io::Error) -> ApiError {
-    ApiError::Store(match e.kind() {
-        std::io::ErrorKind::StorageFull
-        | std::io::ErrorKind::QuotaExceeded
-        | std::io::ErrorKind::FileTooLarge => StoreError::Full(Box::new(e)),
-        _ => StoreError::Failed { doing: "keeping a medium", source: Box::new(e) },
-    })
+/// The people of an audience, each once.
+fn addresses(text: &str) -> Result<Vec<String>, ApiError> {
+    let all: Result<BTreeSet<String>, _> = text
+        .split(' ')
+        .filter(|a| !a.is_empty())
+        .map(|a| user("audience", a).map(|u| u.to_string()))
+        .collect();
+    let all = all?;
+    if !(1..=200).contains(&all.len()) {
+        return Err(ApiError::parameter("audience", "must name 1 to 200 people"));
+    }
+    Ok(all.into_iter().collect())
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,18 +160,35 @@ async fn fetch(
     Params(id): Params<String>,
     Query(query): Query<ViewerQuery>,
 ) -> Result<Response, ApiError> {
-    serve(&app, &viewer(&caller, query.viewer.as_deref())?, &id).await
+    let viewer = viewer(&caller, query.viewer.as_deref())?;
+    let (medium, file) = app.store.medium(&viewer, &id).await?;
+    match app.files.link(&file, shown(&medium)).await? {
+        None => whole_file(&app, &medium, &file).await,
+        // Who may see it has been asked; the address is good for whoever has it, so it must go no further.
+        Some(address) => {
+            let headers = [
+                (LOCATION, address.as_str()),
+                (CACHE_CONTROL, "private, no-store"),
+                (REFERRER_POLICY, "no-referrer"),
+            ];
+            Ok((StatusCode::FOUND, headers).into_response())
+        }
+    }
 }
 
-/// The file, if the viewer may see it.
+/// The file itself, if the viewer may see it: for a page that loads nothing from elsewhere.
 pub async fn serve(app: &App, viewer: &Viewer, id: &str) -> Result<Response, ApiError> {
     let (medium, file) = app.store.medium(viewer, id).await?;
-    let bytes = app.files.get(&file).await.map_err(|e| match e.kind() {
-        // Removed between the two.
-        std::io::ErrorKind::NotFound => ApiError::Store(StoreError::NotFound("medium")),
-        _ => disk(e),
-    })?;
-    let inline = medium.content_type.starts_with("image/");
+    whole_file(app, &medium, &file).await
+}
+
+fn shown(medium: &Medium) -> Shown {
+    if medium.content_type.starts_with("image/") { Shown::Inline } else { Shown::Attachment }
+}
+
+async fn whole_file(app: &App, medium: &Medium, file: &str) -> Result<Response, ApiError> {
+    let bytes = app.files.get(file).await?;
+    let inline = shown(medium) == Shown::Inline;
     let headers = [
         (CONTENT_TYPE, medium.content_type.as_str()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -192,14 +222,27 @@ pub async fn purge(app: &App) {
             if names.is_empty() {
                 return Ok(());
             }
-            for name in &names {
-                app.files.remove(name).await.map_err(disk)?;
+            let mut removed = Vec::new();
+            let mut failed = None;
+            for name in names {
+                match app.files.remove(&name).await {
+                    Ok(()) => removed.push(name),
+                    Err(e) => failed = Some(e),
+                }
             }
-            app.store.files_removed(names).await?;
+            if !removed.is_empty() {
+                app.store.files_removed(removed).await?;
+            }
+            if let Some(e) = failed {
+                return Err(e.into());
+            }
         }
     };
     let result: Result<(), ApiError> = result.await;
-    if let Err(e) = result {
+    // That they do not answer has been said.
+    if let Err(e) = result
+        && !matches!(e, ApiError::Media(MediaError::Unavailable(_)))
+    {
         tracing::error!(error = crate::http::problem::chain(&e), "media files could not be removed");
     }
 }

@@ -30,8 +30,14 @@ pub struct NewFootprint {
     pub precision: Precision,
     /// Media.
     pub media: Vec<String>,
+    /// URLs.
+    pub links: Vec<String>,
+    /// The track that it is a point of.
+    pub track: Option<String>,
     /// Stanza JSON.
     pub stanza: Option<String>,
+    /// It takes the place of another one under its id, instead of being refused.
+    pub replace: bool,
 }
 
 /// Who looks.
@@ -82,6 +88,8 @@ pub struct Find {
     pub until: Option<Millis>,
     /// Only of this one.
     pub user: Option<UserId>,
+    /// Only of this track.
+    pub track: Option<String>,
     /// At most so many.
     pub limit: u32,
     /// After this position (time and number).
@@ -94,7 +102,7 @@ pub trait Footprints: Send + Sync + 'static {
     /// Shares one.
     ///
     /// # Errors
-    /// `NotFound` (user, group), `Conflict` (id taken by a different footprint; the same again gives the first answer).
+    /// `NotFound` (user, group), `Conflict` (id taken by a different footprint, unless it replaces it; the same again gives the first answer).
     async fn share(&self, new: NewFootprint, cause: Cause) -> Result<Feature>;
 
     /// One, if the viewer may see it.
@@ -118,7 +126,9 @@ pub trait Footprints: Send + Sync + 'static {
 
 /// The grid: level n has 2^n by 2^n cells over the world.
 pub mod grid {
-    use super::{Area, Precision};
+    use super::Area;
+
+    pub use im_api::footprint::shown;
 
     /// The levels kept.
     pub const LEVELS: [u8; 8] = [0, 3, 6, 8, 10, 12, 14, 16];
@@ -170,26 +180,10 @@ pub mod grid {
         (level, cells)
     }
 
-    /// The place that others see: the middle of a cell whose size does not depend on where in it the point is.
-    #[must_use]
-    pub fn shown(lat: f64, lon: f64, precision: Precision) -> (f64, f64) {
-        // Degrees of latitude: about 100 m, 1 km, 10 km.
-        let step = match precision {
-            Precision::Exact => return (lat, lon),
-            Precision::Street => 0.001,
-            Precision::District => 0.01,
-            Precision::City => 0.1,
-        };
-        let middle = |value: f64, step: f64| (value / step).floor() * step + step / 2.0;
-        let row = middle(lat, step).clamp(-90.0, 90.0);
-        // A degree of longitude shrinks towards the poles; the step grows with it, by row, so that a cell stays about as wide as high.
-        let step = (step / row.to_radians().cos().max(0.001)).min(180.0);
-        let round = |value: f64| (value * 1e6).round() / 1e6;
-        (round(row), round(middle(lon, step).clamp(-180.0, 180.0)))
-    }
-
     #[cfg(test)]
     mod tests {
+        use im_api::footprint::Precision;
+
         use super::*;
 
         #[test]

@@ -1,7 +1,7 @@
 //! Groups and their members.
 
 use async_trait::async_trait;
-use im_api::group::{CreateGroup, Group, GroupChanged, Groups as Page, PatchGroup, Role};
+use im_api::group::{CreateGroup, Group, GroupChanged, Groups as Page, PatchGroup, ReportGroup, Role};
 
 use super::{Cause, Result};
 use crate::jid::UserId;
@@ -36,13 +36,19 @@ pub trait Groups: Send + Sync + 'static {
     /// `NotFound`, `Conflict` (version).
     async fn patch_group(&self, id: &str, patch: PatchGroup, cause: Cause) -> Result<GroupChanged>;
 
+    /// What a bridge reports: the group is made if it is not there, and may be without an owner. Addresses in it are checked.
+    ///
+    /// # Errors
+    /// `Conflict` (another group is that room), `Full` (group).
+    async fn report_group(&self, id: &str, report: ReportGroup, cause: Cause) -> Result<GroupChanged>;
+
     /// Removes a group; one that is not there is fine.
     ///
     /// # Errors
     /// What the store reports.
     async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged>;
 
-    /// Adds a member, changes or (None) removes one.
+    /// Adds a member, changes or (None) removes one. `reported`: by what is so on a server, see [`im_api::group::SetRole`].
     ///
     /// # Errors
     /// `NotFound` (group, user), `Conflict` (last owner), `Full` (group).
@@ -51,6 +57,7 @@ pub trait Groups: Send + Sync + 'static {
         id: &str,
         user: &UserId,
         role: Option<Role>,
+        reported: bool,
         cause: Cause,
     ) -> Result<GroupChanged>;
 }

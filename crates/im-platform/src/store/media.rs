@@ -29,7 +29,7 @@ pub trait Media: Send + Sync + 'static {
         quota: u64,
     ) -> Result<(Medium, bool)>;
 
-    /// One and its file's name, if the viewer may see it: the owner, the audience, or who may see a footprint of the owner that shows it.
+    /// One and its file's name, if the viewer may see it: the owner, the audience (the people of a conversation, say), or who may see a footprint of the owner that shows it.
     ///
     /// # Errors
     /// `NotFound`.

@@ -16,7 +16,7 @@ fn eyes(who: &str) -> Viewer {
 }
 
 fn all(viewer: Viewer) -> Find {
-    Find { viewer, area: None, since: None, until: None, user: None, limit: 100, after: None }
+    Find { viewer, area: None, since: None, until: None, user: None, track: None, limit: 100, after: None }
 }
 
 fn ids(found: &FeatureCollection) -> Vec<&str> {
@@ -50,7 +50,7 @@ suite! {
         let to = serde_json::from_str(r#"{"subscription":"to"}"#).expect("an entry");
         w.store.put_friend(&user(JULIET), &user(ROMEO), to, by()).await.expect("changed");
         assert_eq!(sees(eyes(ROMEO)).await, "all", "he may no longer see her presence");
-        w.store.set_member("g", &user(NURSE), None, by()).await.expect("left");
+        w.store.set_member("g", &user(NURSE), None, false, by()).await.expect("left");
         assert_eq!(sees(eyes(NURSE)).await, "all");
         w.store.set_block(&user(JULIET), &user(NURSE), true, by()).await.expect("blocked");
         assert_eq!(sees(eyes(NURSE)).await, "", "whom she blocks sees nothing");
@@ -131,6 +131,50 @@ suite! {
         w.store.share(NewFootprint { user: user(ROMEO), ..new.clone() }, by()).await.expect("an id is per user");
         let group = Audience::Group("none".into());
         assert!(matches!(w.store.share(NewFootprint { id: "g".into(), audience: group, ..new }, by()).await, Err(StoreError::NotFound(_))));
+    }
+
+    async fn chosen_people_see_it_and_nobody_else(w) {
+        let w = verona(w).await;
+        friends(&w, JULIET, ROMEO).await;
+        let chosen = |names: &[&str]| Audience::People(names.iter().map(|n| (*n).to_owned()).collect());
+        let new = footprint("walk-1", JULIET, 45.4, 11.0, chosen(&[NURSE, "away@elsewhere.example"]));
+        let own = w.store.share(NewFootprint { track: Some("walk".into()), ..new.clone() }, by()).await.expect("shared");
+        assert_eq!(own.properties.audience, Some(chosen(&["away@elsewhere.example", NURSE])));
+        let sees = async |viewer| ids(&w.store.find(all(viewer)).await.expect("found")).join(" ");
+        assert_eq!(sees(eyes(NURSE)).await, "walk-1");
+        assert_eq!(sees(eyes(ROMEO)).await, "", "a friend who was not chosen");
+        let seen = w.store.footprint(&eyes(NURSE), &user(JULIET), "walk-1").await.expect("seen");
+        assert_eq!((seen.properties.audience, seen.properties.track.as_deref()), (None, Some("walk")), "who else was chosen is not said");
+        w.store.share(footprint("other", JULIET, 45.4, 11.0, Audience::All), by()).await.expect("shared");
+        let track = Find { track: Some("walk".into()), user: Some(user(JULIET)), ..all(eyes(NURSE)) };
+        assert_eq!(ids(&w.store.find(track.clone()).await.expect("found")), ["walk-1"]);
+        w.store.set_block(&user(JULIET), &user(NURSE), true, by()).await.expect("blocked");
+        assert_eq!(sees(eyes(NURSE)).await, "", "whom she blocks sees nothing, chosen or not");
+        w.store.set_block(&user(JULIET), &user(NURSE), false, by()).await.expect("unblocked");
+        let other = NewFootprint { track: Some("walk".into()), audience: chosen(&[ROMEO]), ..new.clone() };
+        assert!(matches!(w.store.share(other.clone(), by()).await, Err(StoreError::Conflict(_))), "other people are another footprint");
+        w.store.share(NewFootprint { replace: true, ..other }, by()).await.expect("replaced");
+        assert_eq!(sees(eyes(NURSE)).await, "other");
+        assert_eq!(sees(eyes(ROMEO)).await, "walk-1 other");
+        w.store.erase(&user(ROMEO), by()).await.expect("erased");
+        let left = w.store.footprint(&eyes(JULIET), &user(JULIET), "walk-1").await.expect("hers");
+        assert_eq!(left.properties.audience, Some(chosen(&[])), "an erased account is named nowhere");
+    }
+
+    async fn a_footprint_put_again_takes_the_place_of_what_was_there(w) {
+        let w = verona(w).await;
+        let links = vec!["https://upload.example.org/a/balcony.png".to_owned()];
+        let new = NewFootprint { replace: true, links: links.clone(), at: Some(START), ..footprint("here", JULIET, 1.0, 2.0, Audience::All) };
+        w.store.share(new.clone(), by()).await.expect("shared");
+        w.store.share(new.clone(), by()).await.expect("the same again");
+        let moved = NewFootprint { lat: 5.0, at: Some(START + 1), ..new };
+        let shared = w.store.share(moved, by()).await.expect("moved");
+        assert_eq!((shared.geometry.coordinates, shared.properties.links), ([2.0, 5.0], links));
+        let around = |lat: f64| Find { area: Some(Area { west: 1.0, south: lat - 1.0, east: 3.0, north: lat + 1.0 }), ..all(eyes(ROMEO)) };
+        assert!(w.store.find(around(1.0)).await.expect("found").features.is_empty(), "it is not where it was");
+        assert_eq!(ids(&w.store.find(around(5.0)).await.expect("found")), ["here"]);
+        let said = w.store.downlink(Some(0), 100).await.expect("said");
+        assert_eq!(said.items.iter().filter(|e| e.kind == "im.footprint.shared").count(), 2, "the same again is no news");
     }
 
     async fn a_removed_footprint_is_found_by_nobody_and_retracted(w) {

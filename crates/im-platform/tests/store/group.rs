@@ -1,6 +1,6 @@
 //! Groups and members.
 
-use im_api::group::{CreateGroup, PatchGroup, Role};
+use im_api::group::{CreateGroup, Member, PatchGroup, ReportGroup, Role};
 use im_platform::store::StoreError;
 
 use crate::suite;
@@ -34,7 +34,7 @@ suite! {
     async fn members_come_and_go_and_an_owner_stays(w) {
         let w = w.with_verona().await;
         w.store.create_group(group("g", &[(JULIET, "owner")]), by()).await.expect("created");
-        let set = async |who: &str, role: Option<Role>| w.store.set_member("g", &user(who), role, by()).await;
+        let set = async |who: &str, role: Option<Role>| w.store.set_member("g", &user(who), role, false, by()).await;
         assert!(set(ROMEO, Some(Role::Member)).await.expect("added").changed);
         assert!(!set(ROMEO, Some(Role::Member)).await.expect("again").changed, "an echo");
         assert!(matches!(set(JULIET, None).await, Err(StoreError::Conflict(_))), "the last owner");
@@ -56,7 +56,7 @@ suite! {
             w.store.create_group(group(&id, &[(JULIET, "owner"), (ROMEO, "owner")]), by()).await.expect("created");
             let leave = |who: &'static str| {
                 let (w, id) = (std::sync::Arc::clone(&w), id.clone());
-                tokio::spawn(async move { w.store.set_member(&id, &user(who), None, by()).await.is_ok() })
+                tokio::spawn(async move { w.store.set_member(&id, &user(who), None, false, by()).await.is_ok() })
             };
             let (a, b) = (leave(JULIET), leave(ROMEO));
             assert!(a.await.expect("ran") != b.await.expect("ran"));
@@ -75,5 +75,44 @@ suite! {
         assert_eq!(w.store.group("g", 1, None).await.expect("read").description, None);
         assert!(w.store.remove_group("g", by()).await.expect("removed").changed);
         assert!(!w.store.remove_group("g", by()).await.expect("again").changed);
+    }
+
+    async fn a_bridge_reports_a_group_as_it_is_on_its_server(w) {
+        let w = w.with_verona().await;
+        let report = |json: &str| -> ReportGroup { serde_json::from_str(json).expect("a report") };
+        let tell = async |json: &str| w.store.report_group("g", report(json), by()).await.expect("reported");
+        let made = tell(r#"{"name":"G","description":"d","members":[{"user":"juliet@example.org","role":"admin"},{"user":"stranger@elsewhere.example","role":"member"}]}"#).await;
+        assert!(made.changed && made.version == 1, "{made:?}");
+        let now = async || w.store.group("g", 10, None).await.expect("read");
+        let names = |group: &im_api::group::Group| group.members.iter().map(|m| (m.user.clone(), m.role)).collect::<Vec<_>>();
+        assert_eq!((now().await.size, now().await.description.as_deref()), (2, Some("d")), "who was unknown is known now, an owner is not needed");
+        let same = tell(r#"{"name":"G","description":"d","members":[{"user":"juliet@example.org","role":"admin"}]}"#).await;
+        assert!(!same.changed && same.version == 1, "an echo: who is not named stays");
+        // Somebody here makes her the owner; her server goes on calling her an administrator.
+        assert!(w.store.set_member("g", &user(JULIET), Some(Role::Owner), false, by()).await.expect("promoted").changed);
+        assert!(!w.store.set_member("g", &user(JULIET), Some(Role::Admin), true, by()).await.expect("an echo").changed);
+        assert!(!tell(r#"{"members":[{"user":"juliet@example.org","role":"admin"}]}"#).await.changed);
+        assert!(matches!(w.store.set_member("g", &user(JULIET), None, false, by()).await, Err(StoreError::Conflict(_))), "the last owner");
+        assert!(w.store.set_member("g", &user(JULIET), None, true, by()).await.expect("it is so there").changed);
+        assert!(w.store.set_member("g", &user(ROMEO), Some(Role::Member), false, by()).await.expect("still without an owner").changed);
+        let whole = tell(r#"{"members":[{"user":"romeo@example.org","role":"admin"}],"complete":true}"#).await;
+        assert!(whole.changed);
+        assert_eq!(names(&now().await), [(ROMEO.to_owned(), Role::Admin)], "nobody else; name and description stay");
+        assert_eq!((now().await.name, now().await.size), ("G".to_owned(), 1));
+        tell(r#"{"description":"","members":[],"complete":true}"#).await;
+        assert_eq!((now().await.description, now().await.size), (None, 0), "a server's group may be empty");
+    }
+
+    async fn an_erased_member_of_a_servers_group_makes_nobody_its_owner(w) {
+        let w = w.with_verona().await;
+        let members = [JULIET, ROMEO].map(|who| Member { user: who.into(), role: Role::Member });
+        let report = ReportGroup { members: Some(members.to_vec()), ..ReportGroup::default() };
+        w.store.report_group("g", report.clone(), by()).await.expect("reported");
+        w.store.erase(&user(JULIET), by()).await.expect("erased");
+        let left = w.store.group("g", 10, None).await.expect("it stays");
+        assert_eq!(left.members, [Member { user: ROMEO.into(), role: Role::Member }]);
+        assert!(!w.store.report_group("g", report, by()).await.expect("an older report").changed, "who was erased does not come back by it");
+        w.store.erase(&user(ROMEO), by()).await.expect("erased");
+        assert_eq!(w.store.group("g", 10, None).await.expect("it stays, empty").size, 0);
     }
 }

@@ -154,7 +154,7 @@ async fn something(w: &World, dice: &mut Dice, seq: &AtomicI64, tag: &str) {
         9 => {
             let role =
                 [None, Some(Role::Owner), Some(Role::Admin), Some(Role::Member)][dice.roll(4) as usize];
-            let _ = w.store.set_member(&format!("g{}", dice.roll(3)), &user(&who), role, by()).await;
+            let _ = w.store.set_member(&format!("g{}", dice.roll(3)), &user(&who), role, false, by()).await;
         }
         10 | 11 => {
             let here = Occupancy {

@@ -4,6 +4,7 @@ use im_api::footprint::Audience;
 use im_api::media::Medium;
 use im_platform::store::StoreError;
 use im_platform::store::footprint::{NewFootprint, Viewer};
+use im_platform::store::user::NewUser;
 
 use crate::suite;
 use crate::support::*;
@@ -39,6 +40,29 @@ suite! {
         assert!(matches!(w.store.medium(&romeo, "picture-1").await, Err(StoreError::NotFound(_))), "showing somebody else's medium opens nothing");
         w.store.add_medium(medium("picture-2", "bb", 10), "file-2", Audience::All, 100).await.expect("added");
         w.store.medium(&romeo, "picture-2").await.expect("for all");
+    }
+
+    async fn a_medium_of_a_conversation_is_for_its_two_sides(w) {
+        let w = w.with_verona().await;
+        let viewer = |who: &str| Viewer::User(user(who));
+        w.change(change(5, true, "tybalt@example.org", "r", false, 0)).await;
+        let both = Audience::People(vec![ROMEO.into()]);
+        w.store.add_medium(medium("letter-01", "aa", 10), "file-1", both, 100).await.expect("added");
+        w.store.medium(&viewer(JULIET), "letter-01").await.expect("hers");
+        w.store.medium(&viewer(ROMEO), "letter-01").await.expect("for him");
+        assert!(matches!(w.store.medium(&viewer("tybalt@example.org"), "letter-01").await, Err(StoreError::NotFound(_))));
+        // Whom she blocks sees it no longer; blocking gives nothing to anybody else.
+        w.store.set_block(&user(JULIET), &user(ROMEO), true, by()).await.expect("blocked");
+        assert!(matches!(w.store.medium(&viewer(ROMEO), "letter-01").await, Err(StoreError::NotFound(_))));
+        w.store.set_block(&user(JULIET), &user(ROMEO), false, by()).await.expect("unblocked");
+        w.store.medium(&viewer(ROMEO), "letter-01").await.expect("for him again");
+        // He goes: nothing names him any more, and who takes his address afterwards is not the one it was for.
+        w.store.erase(&user(ROMEO), by()).await.expect("erased");
+        w.holds_nothing_of(ROMEO, &["im.user.removed"]).await;
+        let another = NewUser { user: user(ROMEO), verifiers: vec![], name: None, email: None };
+        w.store.create_user(another, by()).await.expect("somebody else takes it");
+        assert!(matches!(w.store.medium(&viewer(ROMEO), "letter-01").await, Err(StoreError::NotFound("medium"))));
+        w.store.medium(&viewer(JULIET), "letter-01").await.expect("still hers");
     }
 
     async fn an_id_is_one_medium_and_a_user_has_a_share_of_space(w) {

@@ -170,6 +170,7 @@ async fn rooms_events_footprints_and_media_refuse_by_name_and_keep_what_they_hav
         since: None,
         until: None,
         user: None,
+        track: None,
         limit: 10,
         after: None,
     };

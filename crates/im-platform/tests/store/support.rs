@@ -264,6 +264,9 @@ pub fn footprint(id: &str, owner: &str, lat: f64, lon: f64, audience: Audience) 
         audience,
         precision: Precision::Exact,
         media: vec![],
+        links: vec![],
+        track: None,
         stanza: None,
+        replace: false,
     }
 }

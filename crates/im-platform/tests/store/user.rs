@@ -259,7 +259,7 @@ suite! {
         assert_eq!(timeline.items.iter().map(|m| m.key.as_str()).collect::<Vec<_>>(), ["r2"]);
         assert!(w.store.friends(&romeo, 100, None).await.expect("friends").items.is_empty());
         assert!(w.store.blocks(&romeo).await.expect("blocks").items.is_empty());
-        let find = im_platform::store::footprint::Find { viewer: Viewer::Operator, area: None, since: None, until: None, user: None, limit: 10, after: None };
+        let find = im_platform::store::footprint::Find { viewer: Viewer::Operator, area: None, since: None, until: None, user: None, track: None, limit: 10, after: None };
         assert!(w.store.find(find).await.expect("found").features.is_empty());
         let said = w.store.downlink(Some(0), 256).await.expect("said");
         let about: Vec<_> = said.items.iter().filter(|e| e.subject == JULIET).map(|e| e.kind.as_str()).collect();

@@ -27,6 +27,7 @@ fn find(viewer: &str) -> Find {
         since: None,
         until: None,
         user: None,
+        track: None,
         limit: 7,
         after: None,
     }
@@ -48,7 +49,7 @@ async fn hide(w: &World, way: u64, hidden: bool) {
         2 => friends(w, JULIET, ROMEO).await,
         _ => {
             let role = (!hidden).then_some(im_api::group::Role::Member);
-            w.store.set_member("g", &romeo, role, by()).await.expect("set");
+            w.store.set_member("g", &romeo, role, false, by()).await.expect("set");
         }
     }
 }

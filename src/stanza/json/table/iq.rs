@@ -28,6 +28,8 @@ const PRIVATE: &str = "jabber:iq:private";
 const BOOKMARKS: &str = "storage:bookmarks";
 const PUSH: &str = "urn:xmpp:push:0";
 const PRIVACY: &str = "jabber:iq:privacy";
+/// A group of a server's: the bridge's own, for what has happened to one (docs/boundary.md, Events).
+const GROUP: &str = "urn:cloudbridge:group:0";
 
 static ROSTER_ITEM: Object = Object::new("roster_item")
     .attrs(&[
@@ -318,6 +320,15 @@ static PRIVACY_OBJECT: Object = Object::new("privacy").rows(&[&[
     object("lists", &["list"], PRIVACY, &PRIVACY_LIST).list().doc("The lists", "XEP-0016"),
 ]]);
 
+static GROUP_MEMBER: Object =
+    Object::new("group_member").attrs(&[attr("jid", Jid), attr("role", Enum(&["admin", "member", "none"]))]);
+static GROUP_OBJECT: Object = Object::new("group")
+    .attrs(&[attr("id", Text), attr("name", Text), attr("description", Text)])
+    .rows(&[&[
+        flag("removed", &["removed"], GROUP).doc("It is dissolved", "docs/boundary.md"),
+        object("members", &["member"], GROUP, &GROUP_MEMBER).list().doc("Who is in it", "docs/boundary.md"),
+    ]]);
+
 /// Rows for anything that an IQ carries directly.
 pub static ROWS: &[Row] = &[
     object("roster", &["query"], ROSTER, &ROSTER_OBJECT)
@@ -327,6 +338,8 @@ pub static ROWS: &[Row] = &[
         "Registration, password change, removal; nothing is required, the password is masked",
         "XEP-0077",
     ),
+    object("group", &["group"], GROUP, &GROUP_OBJECT)
+        .doc("What has happened to a group of the server's", "docs/boundary.md"),
     object("gateway", &["query"], GATEWAY, &GATEWAY_OBJECT).doc("Addresses of a gateway", "XEP-0100"),
     object("search", &["query"], SEARCH, &SEARCH_OBJECT).doc("Finding people", "XEP-0055"),
     object("auth", &["query"], AUTH, &AUTH_OBJECT)

@@ -12,6 +12,7 @@
 //! Leaves out: what belongs to no standard that the bridge meets (it travels in `rest`), and every judgement about the values.
 
 pub mod archive;
+pub mod footprint;
 pub mod form;
 pub mod iq;
 pub mod message;
@@ -301,6 +302,7 @@ pub static STANZA_ROWS: &[&[Row]] = &[
     form::ROWS,
     pubsub::ROWS,
     pep::ROWS,
+    footprint::ROWS,
     vcard::ROWS,
 ];
 

@@ -1,6 +1,7 @@
 //! Payloads that people publish (XEP-0163): place, posts, mood, activity, tune, nickname, avatar, bookmarks. They also stand directly in stanzas.
 
 use super::Type::{Bool, Decimal, Int, Jid, Text, Time};
+use super::footprint::SHARE_ROW;
 use super::iq::BOOKMARKS_ROW;
 use super::{ANY, Also, Attr, LANG, Object, Row, attr, name_also, object, text, tree, typed};
 use crate::stanza::json::table::form::FORM;
@@ -105,6 +106,7 @@ static ENTRY: Object = Object::new("entry").attrs(&[LANG]).rows(&[&[
         .list()
         .doc("What it answers", "RFC 4685"),
     GEOLOC_ROW,
+    SHARE_ROW,
 ]]);
 
 static MOOD_OBJECT: Object = Object::new("mood").rows(&[&[

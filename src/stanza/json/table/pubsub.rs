@@ -2,6 +2,7 @@
 
 use super::Type::{Bool, Enum, Int, Jid, Text, Time};
 use super::archive::RSM_ROW;
+use super::footprint::SHARE_ROW;
 use super::form::FORM;
 use super::{Attr, Object, Row, attr, flag, object};
 use crate::stanza::json::table::{ANY, one_attr, pep, tree};
@@ -65,6 +66,7 @@ static DEFAULT: Object = Object::new("pubsub_default").attrs(&[NODE, attr("type"
 static PUBLISH_OPTIONS: Object = Object::new("pubsub_publish_options").rows(&[&[FORM]]);
 
 static PUBSUB_OBJECT: Object = Object::new("pubsub").rows(&[&[
+    SHARE_ROW,
     object("publish", &["publish"], PUBSUB, &PUBLISH).doc("Publishes", "XEP-0060 7.1"),
     object("publish_options", &["publish-options"], PUBSUB, &PUBLISH_OPTIONS)
         .doc("On what conditions", "XEP-0060 7.1.5"),

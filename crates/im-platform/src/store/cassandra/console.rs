@@ -542,6 +542,7 @@ fn medium_item(id: &str, doc: MediumDoc) -> MediumItem {
             Audience::Me => "me".into(),
             Audience::Friends => "friends".into(),
             Audience::All => "all".into(),
+            Audience::People(_) => "people".into(),
             Audience::Group(group) => format!("group:{group}"),
         },
         created_at: clock::format(doc.created_at),

@@ -99,13 +99,20 @@ impl Cassandra {
         for (sort, _) in media {
             erased.media += u64::from(self.drop_medium(sort.trim_start_matches("m/"), Some(name)).await?);
         }
+        for (entry, _) in self.list_walk(&format!("chosen/{name}"), "", "", usize::MAX >> 33).await? {
+            match entry.splitn(3, '\0').collect::<Vec<_>>().as_slice() {
+                [_, owner, print] => self.forget_chosen(owner, print, name).await?,
+                [_, medium] => self.forget_shown(medium, name).await?,
+                _ => {}
+            }
+        }
         self.unsay(name).await?;
         self.erase_answers(name).await?;
         self.erase_notes(name).await?;
         self.drop_entity(LISTS, name).await?;
         self.drop_entity(PRINTS, name).await?;
         let n = self.tick(0);
-        for list in ["spoke", "receipts", "rooms", "groups", "events", "friendof", "blockedby", "said", "answers", "noted", "in"] {
+        for list in ["spoke", "receipts", "rooms", "groups", "events", "friendof", "blockedby", "said", "answers", "noted", "in", "chosen"] {
             self.list_clear(&format!("{list}/{name}"), n).await?;
         }
         if let Some(full) = doc.and_then(|doc| doc.name) {

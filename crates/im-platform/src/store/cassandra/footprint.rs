@@ -13,7 +13,7 @@ use super::chat::raw;
 use super::group::GroupDoc;
 use super::list::ttl;
 use super::once::answer_row;
-use super::part::end_of;
+use super::part::{Part, end_of};
 use super::schema::{GROUPS, LISTS, PRINTS};
 use super::{AT_ONCE, Cassandra, DAY};
 use crate::clock::{self, Millis};
@@ -49,12 +49,52 @@ pub struct Print {
     pub text: Option<String>,
     pub place: Option<String>,
     pub media: Vec<String>,
+    pub links: Vec<String>,
+    pub track: Option<String>,
     pub stanza: Option<String>,
     pub created_at: Millis,
 }
 
 pub fn print_row(name: &str) -> String {
     format!("f/{name}")
+}
+
+/// The people of an audience.
+pub fn chosen(audience: &Audience) -> &[String] {
+    match audience {
+        Audience::People(people) => people,
+        _ => &[],
+    }
+}
+
+/// An audience with its people by address, each once.
+pub fn in_order(audience: &Audience) -> Audience {
+    match audience {
+        Audience::People(people) => {
+            let people: std::collections::BTreeSet<&String> = people.iter().collect();
+            Audience::People(people.into_iter().cloned().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// An audience without one of its people.
+pub fn without(audience: &Audience, user: &str) -> Audience {
+    match audience {
+        Audience::People(people) => {
+            Audience::People(people.iter().filter(|person| *person != user).cloned().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Removes the rows of a footprint.
+fn take_out(part: &mut Part<PrintsDoc>, name: &str, print: &Print) {
+    part.remove(print_row(name));
+    part.remove(time_row(print.at, print.id));
+    for medium in &print.media {
+        part.remove(shows_row(medium, name));
+    }
 }
 
 /// A time and a number, as text in their order.
@@ -187,6 +227,8 @@ impl Print {
                 audience: own.then(|| self.audience.clone()),
                 precision: self.precision,
                 media: self.media.clone(),
+                links: self.links.clone(),
+                track: self.track.clone(),
                 stanza,
             },
         })
@@ -219,6 +261,7 @@ impl Cassandra {
                 use im_api::friend::Subscription::{Both, From};
                 entry.is_some_and(|entry| matches!(entry.subscription, From | Both))
             }
+            Audience::People(people) => people.contains(viewer),
             // Both must belong to it, and it must be the same one: an owner who left shares with it no longer.
             Audience::Group(group) => {
                 self.group_born(group).await? == Some(born)
@@ -286,21 +329,31 @@ impl Cassandra {
                 exact: (new.lat, new.lon),
                 shown: grid::shown(new.lat, new.lon, new.precision),
                 precision: new.precision,
-                audience: new.audience.clone(),
+                audience: in_order(&new.audience),
                 born,
                 text: new.text.clone(),
                 place: new.place.clone(),
                 media: new.media.clone(),
+                links: new.links.clone(),
+                track: new.track.clone(),
                 stanza: new.stanza.clone(),
                 created_at: before.as_ref().map_or(now, |b| b.created_at),
             };
+            let mut print = print;
             let feature = print.feature(owner, name, true)?;
-            if let Some(before) = before {
-                return if before == print {
-                    Ok(feature)
-                } else {
-                    Err(StoreError::Conflict("this id has another footprint"))
-                };
+            if let Some(before) = &before {
+                if *before == print {
+                    return Ok(feature);
+                }
+                if !new.replace {
+                    return Err(StoreError::Conflict("this id has another footprint"));
+                }
+                (print.id, print.created_at) = (n, now);
+                take_out(&mut part, name, before);
+            }
+            for person in chosen(&print.audience) {
+                let entry = format!("{}\0{owner}\0{name}", PRINTS.0);
+                self.list_put(&format!("chosen/{person}"), &entry, "", n, None).await?;
             }
             self.write_areas(owner, name, &print, life).await?;
             self.list_put("sharers", owner, "", n, None).await?;
@@ -321,6 +374,9 @@ impl Cassandra {
                 self.list_put("due/prints", &due, "", n, None).await?;
             }
             if turn.commit(part).await? {
+                if let Some(before) = before {
+                    self.remove_areas(&before).await?;
+                }
                 return Ok(feature);
             }
             self.remove_areas(&print).await?;
@@ -333,11 +389,7 @@ impl Cassandra {
         let print = loop {
             let mut part = turn.load::<PrintsDoc>().await?;
             let Some(print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else { return Ok(false) };
-            part.remove(print_row(name));
-            part.remove(time_row(print.at, print.id));
-            for medium in &print.media {
-                part.remove(shows_row(medium, name));
-            }
+            take_out(&mut part, name, &print);
             if let Some(cause) = cause {
                 let data = json!({ "id": name });
                 part.say(self.saying(cause, "im.footprint.removed", owner, &data).await?);
@@ -348,6 +400,10 @@ impl Cassandra {
         };
         drop(turn);
         self.remove_areas(&print).await?;
+        for person in chosen(&print.audience) {
+            let entry = format!("{}\0{owner}\0{name}", PRINTS.0);
+            self.list_remove(&format!("chosen/{person}"), &entry, self.tick(0)).await?;
+        }
         Ok(true)
     }
 
@@ -379,6 +435,21 @@ impl Cassandra {
             .await
     }
 
+    /// Somebody who is erased is among the people of a footprint no longer.
+    pub(super) async fn forget_chosen(&self, owner: &str, name: &str, user: &str) -> Result<()> {
+        let life = Some(self.settings.footprints).filter(|kept| *kept > 0).map(ttl);
+        let mut turn = self.turn(PRINTS, owner).await;
+        loop {
+            let mut part = turn.load::<PrintsDoc>().await?;
+            let Some(mut print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else { return Ok(()) };
+            print.audience = without(&print.audience, user);
+            part.put(print_row(name), &print, life)?;
+            if turn.commit(part).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// A candidate as the viewer sees it, if it is to be found.
     async fn seen(&self, eyes: &Eyes, find: &Find, candidate: &Candidate) -> Result<Option<Feature>> {
         let Candidate { id, owner, name, .. } = candidate;
@@ -386,7 +457,8 @@ impl Cassandra {
         let own = eyes.exact(owner);
         // Others search by what they are shown, else many small searches would find the exact place.
         let (lat, lon) = if own { print.exact } else { print.shown };
-        let there = find.area.is_none_or(|area| area.contains(lat, lon));
+        let there = find.area.is_none_or(|area| area.contains(lat, lon))
+            && find.track.as_ref().is_none_or(|track| print.track.as_ref() == Some(track));
         if there && self.may_see(eyes, owner, &print).await? {
             return print.feature(owner, name, own).map(Some);
         }

@@ -1,16 +1,22 @@
-//! Groups: an entity per group, members beside the head. The group of a room, and the groups of a user, are found by notes that are written first.
+//! Groups: an entity per group, members beside the head. The group of a room, and the groups of a user, are found by notes that are written first. A
+//! group that was made here keeps an owner; one that a bridge reported may be without, and stays so.
+
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use im_api::group::{CreateGroup, Group, GroupChanged, Groups as Page, Member, PatchGroup, Role};
+use futures::{StreamExt, TryStreamExt, stream};
+use im_api::group::{
+    CreateGroup, Group, GroupChanged, Groups as Page, Member, PatchGroup, ReportGroup, Role,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Cassandra;
 use super::chat::text;
 use super::cql::Cas;
 use super::once::answer_row;
 use super::part::{Part, end_of};
 use super::schema::GROUPS;
+use super::{AT_ONCE, Cassandra};
 use crate::jid::UserId;
 use crate::store::group::{Groups, MAX_MEMBERS};
 use crate::store::{Cause, Result, StoreError};
@@ -48,6 +54,14 @@ impl GroupDoc {
         self.owners =
             self.owners + u64::from(role == Some(Role::Owner)) - u64::from(before == Some(Role::Owner));
     }
+}
+
+/// Members of a report that one commit takes.
+const REPORTED: usize = 500;
+
+/// Servers know administrators, not owners: who is both stays both.
+fn as_reported(before: Option<Role>, role: Option<Role>) -> Option<Role> {
+    if before == Some(Role::Owner) && role == Some(Role::Admin) { before } else { role }
 }
 
 fn member_row(user: &str) -> String {
@@ -132,6 +146,25 @@ impl Groups for Cassandra {
         }
     }
 
+    async fn report_group(&self, id: &str, report: ReportGroup, cause: Cause) -> Result<GroupChanged> {
+        self.open_or()?;
+        let mut named = Vec::new();
+        for member in report.members.iter().flatten() {
+            named.push((UserId::parse(&member.user).map_err(|_| StoreError::NotFound("user"))?, member.role));
+        }
+        // Somebody who was erased a moment ago stays so.
+        let known: Vec<Option<(String, Role)>> = stream::iter(named)
+            .map(|(user, role)| async move {
+                let known = self.make_known(&user).await?;
+                Ok::<_, StoreError>(known.then(|| (user.to_string(), role)))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let members: Vec<(String, Role)> = known.into_iter().flatten().collect();
+        self.take_report(id, &report, &members, &cause).await
+    }
+
     async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged> {
         self.open_or()?;
         let mut turn = self.turn(GROUPS, id).await;
@@ -178,19 +211,29 @@ impl Groups for Cassandra {
         id: &str,
         user: &UserId,
         role: Option<Role>,
+        reported: bool,
         cause: Cause,
     ) -> Result<GroupChanged> {
         self.open_or()?;
         if self.head::<GroupDoc>(GROUPS, id).await?.is_none() {
             return Err(StoreError::NotFound("group"));
         }
-        self.known_user(user.as_str()).await?;
+        let known = if reported && role.is_some() {
+            self.make_known(user).await?
+        } else {
+            self.find_user(user.as_str()).await?.is_some()
+        };
+        if !known {
+            return Err(StoreError::NotFound("user"));
+        }
+        let wanted = role;
         let mut turn = self.turn(GROUPS, id).await;
         loop {
             let mut part = turn.load::<GroupDoc>().await?;
             let n = part.n;
             let mut doc = part.doc.take().ok_or(StoreError::NotFound("group"))?;
             let before = self.role_of(id, user.as_str()).await?;
+            let role = if reported { as_reported(before, wanted) } else { wanted };
             if before == role {
                 return Ok(GroupChanged { version: doc.version, changed: false });
             }
@@ -198,7 +241,7 @@ impl Groups for Cassandra {
                 return Err(StoreError::Limit("the group has as many members as it may have"));
             }
             doc.set(before, role);
-            if doc.owners == 0 {
+            if before == Some(Role::Owner) && doc.owners == 0 && !reported {
                 return Err(StoreError::Conflict("a group keeps at least one owner"));
             }
             doc.version += 1;
@@ -289,7 +332,106 @@ impl Cassandra {
         self.row::<Role>(GROUPS, group, &member_row(user)).await
     }
 
-    /// Takes an erased user out; true when it was a member. A group without anybody goes; one without an owner gets an admin, else a member.
+    /// Brings a group to what it is on a server, or makes it; members a piece at a time, and the version with the last.
+    async fn take_report(
+        &self,
+        id: &str,
+        report: &ReportGroup,
+        members: &[(String, Role)],
+        cause: &Cause,
+    ) -> Result<GroupChanged> {
+        if let Some(room) = &report.room
+            && !self.take_room(room, id).await?
+        {
+            return Err(StoreError::Conflict("another group is this room"));
+        }
+        let mut pieces: Vec<&[(String, Role)]> = members.chunks(REPORTED).collect();
+        if pieces.is_empty() {
+            pieces.push(&[]);
+        }
+        let (mut differs, count) = (false, pieces.len());
+        for (i, piece) in pieces.into_iter().enumerate() {
+            let last = i + 1 == count;
+            let mut turn = self.turn(GROUPS, id).await;
+            loop {
+                let mut part = turn.load::<GroupDoc>().await?;
+                let (n, before) = (part.n, part.doc.take());
+                let mut doc = before.clone().unwrap_or_else(|| GroupDoc {
+                    name: id.into(),
+                    description: None,
+                    room: None,
+                    version: 0,
+                    size: 0,
+                    owners: 0,
+                    born: n,
+                });
+                if let Some(name) = &report.name {
+                    doc.name.clone_from(name);
+                }
+                if let Some(description) = &report.description {
+                    doc.description = Some(description.clone()).filter(|d| !d.is_empty());
+                }
+                if report.room.is_some() {
+                    doc.room.clone_from(&report.room);
+                }
+                let mut changed = before.as_ref() != Some(&doc);
+                let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
+                let were: Vec<(String, Role)> = self.rows_of(GROUPS, id, &rows).await?;
+                let were: HashMap<String, Role> = were.into_iter().collect();
+                for (user, role) in piece {
+                    let was = were.get(&member_row(user)).copied();
+                    let role = as_reported(was, Some(*role));
+                    if was != role {
+                        doc.set(was, role);
+                        self.write_member(&mut part, id, user, role).await?;
+                        changed = true;
+                    }
+                }
+                let mut gone = Vec::new();
+                if last && report.complete && report.members.is_some() {
+                    let have: Vec<(String, Role)> =
+                        self.rows(GROUPS, id, ("m/", &end_of("m/")), i32::MAX, false).await?;
+                    let named: HashSet<String> = members.iter().map(|(user, _)| member_row(user)).collect();
+                    for (sort, role) in have.into_iter().filter(|(sort, _)| !named.contains(sort)) {
+                        doc.set(Some(role), None);
+                        part.remove(sort.clone());
+                        gone.push(sort);
+                        changed = true;
+                    }
+                }
+                if i64::try_from(doc.size).unwrap_or(i64::MAX) > MAX_MEMBERS {
+                    return Err(StoreError::Limit("the group has as many members as it may have"));
+                }
+                if last && (differs || changed) {
+                    doc.version += 1;
+                    part.say(self.saying(cause, "im.group.changed", id, &doc.group(id)).await?);
+                }
+                let version = doc.version;
+                if changed || last && differs {
+                    self.list_put("groups", id, "", n, None).await?;
+                    part.doc = Some(doc);
+                    if !turn.commit(part).await? {
+                        continue;
+                    }
+                }
+                for sort in gone {
+                    self.list_remove(&format!("groups/{}", sort.trim_start_matches("m/")), id, n).await?;
+                }
+                if let Some(old) = before.and_then(|doc| doc.room).filter(|old| report.room.as_ref().is_some_and(|room| room != old)) {
+                    self.free_room(&old, id).await?;
+                }
+                differs |= changed;
+                if last {
+                    return Ok(GroupChanged { version, changed: differs });
+                }
+                break;
+            }
+        }
+        Ok(GroupChanged { version: 0, changed: differs })
+    }
+
+    /// Takes an erased user out; true when it was a member. A group that loses its last owner by that goes if nobody is left in it, else an admin or a
+    /// member is the next. One that was without an owner (a server's) stays as it is.
     pub(super) async fn forget_member(&self, id: &str, user: &str) -> Result<bool> {
         let mut turn = self.turn(GROUPS, id).await;
         loop {
@@ -300,8 +442,9 @@ impl Cassandra {
             doc.set(Some(before), None);
             doc.version += 1;
             part.remove(member_row(user));
-            let (empty, room) = (doc.size == 0, doc.room.clone());
-            if !empty && doc.owners == 0 {
+            let owned = before == Role::Owner;
+            let (empty, room) = (owned && doc.size == 0, doc.room.clone());
+            if owned && !empty && doc.owners == 0 {
                 let others: Vec<(String, Role)> =
                     self.rows(GROUPS, id, ("m/", &end_of("m/")), i32::MAX, false).await?;
                 let others = others.into_iter().filter(|(sort, _)| *sort != member_row(user));

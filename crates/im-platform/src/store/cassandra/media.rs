@@ -7,7 +7,7 @@ use im_api::media::Medium;
 use serde::{Deserialize, Serialize};
 
 use super::Cassandra;
-use super::footprint::PrintsDoc;
+use super::footprint::{PrintsDoc, chosen, in_order, without};
 use super::schema::{MEDIA, PRINTS};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
@@ -84,7 +84,7 @@ impl Media for Cassandra {
             kind: medium.content_type.clone(),
             size: medium.size,
             sha256: medium.sha256.clone(),
-            audience,
+            audience: in_order(&audience),
             born,
             created_at: self.clock.now(),
         };
@@ -99,6 +99,10 @@ impl Media for Cassandra {
                 break None;
             }
             self.list_put("media", &medium.id, user.as_str(), part.n, None).await?;
+            for person in chosen(&doc.audience) {
+                let entry = format!("{}\0{}", MEDIA.0, medium.id);
+                self.list_put(&format!("chosen/{person}"), &entry, "", part.n, None).await?;
+            }
             if self.settings.media > 0 {
                 let due = format!("{:020}\0{}", doc.created_at + self.settings.media, medium.id);
                 self.list_put("due/media", &due, "", part.n, None).await?;
@@ -195,6 +199,19 @@ impl Cassandra {
         drop(turn);
         self.free_share(&doc.user, id).await?;
         Ok(true)
+    }
+
+    /// Somebody who is erased is among the people of a medium no longer.
+    pub(super) async fn forget_shown(&self, id: &str, user: &str) -> Result<()> {
+        let mut turn = self.turn(MEDIA, id).await;
+        loop {
+            let mut part = turn.load::<MediumDoc>().await?;
+            let Some(doc) = part.doc.as_mut() else { return Ok(()) };
+            doc.audience = without(&doc.audience, user);
+            if turn.commit(part).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn take_share(&self, user: &str, id: &str, size: u64, quota: u64) -> Result<()> {

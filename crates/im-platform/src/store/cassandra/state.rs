@@ -283,6 +283,29 @@ impl Cassandra {
         Ok(drain.then(|| user.to_string()))
     }
 
+    /// Makes a user known whom a bridge reports; false for one who was erased so short a while ago that the report may be older.
+    pub(super) async fn make_known(&self, user: &UserId) -> Result<bool> {
+        if self.find_user(user.as_str()).await?.is_some() {
+            return Ok(true);
+        }
+        let mut turn = self.turn(USERS, user.as_str()).await;
+        loop {
+            let mut part = turn.load::<UserDoc>().await?;
+            if let Some(doc) = &part.doc {
+                return Ok(!doc.erasing);
+            }
+            if self.recently_erased(user).await? {
+                return Ok(false);
+            }
+            let n = part.n;
+            self.list_put("users", user.as_str(), "", n, None).await?;
+            part.doc = Some(new_user("bridge", self.clock.now(), n));
+            if turn.commit(part).await? {
+                return Ok(true);
+            }
+        }
+    }
+
     /// Sessions that the snapshot does not name, as changes that end them unless something later is known.
     async fn absent(&self, node: &str, life: i64, snapshot: &NodeSnapshot) -> Result<Vec<Change>> {
         let named: HashSet<String> = snapshot.sessions.iter().map(|s| at(&s.user, &s.resource)).collect();

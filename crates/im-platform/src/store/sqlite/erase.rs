@@ -92,11 +92,13 @@ pub fn piece(tx: Tx<'_>, id: i64) -> Result<(bool, Erased)> {
         "DELETE FROM room_receipts WHERE (room, seq, user) IN
             (SELECT room, seq, user FROM room_receipts WHERE user = ?1 LIMIT ?2)",
     )?;
+    let people = count(super::footprint::forget_person(tx, &jid, PIECE)?)?
+        + count(super::media::forget_person(tx, &jid, PIECE)?)?;
     let answers = by_jid(
         "DELETE FROM once WHERE (caller, key) IN (SELECT caller, key FROM once_parties WHERE jid = ?1 LIMIT ?2)",
     )?;
     let announced = count(downlink::forget_party(tx, &jid, PIECE)?)?;
-    let more = erased != Erased::default() || parties + receipts + answers + announced > 0;
+    let more = erased != Erased::default() || parties + receipts + people + answers + announced > 0;
     if !more {
         tx.after.erased.set(true);
         tx.conn.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;

@@ -36,7 +36,7 @@ impl Footprints for Sqlite {
             };
             let eyes = Eyes::of(tx, &viewer)?;
             match found {
-                Some(print) if eyes.may_see(tx, &print)? => print.feature(eyes.exact(&print)),
+                Some(print) if eyes.may_see(tx, &print)? => print.feature(tx, eyes.exact(&print)),
                 _ => Err(StoreError::NotFound("footprint")),
             }
         })
@@ -63,6 +63,7 @@ impl Footprints for Sqlite {
 /// Removes one with its places in the grid.
 pub fn delete(tx: Tx<'_>, id: i64) -> Result<()> {
     tx.conn.prepare_cached("DELETE FROM footprint_media WHERE footprint = ?1")?.execute([id])?;
+    tx.conn.prepare_cached("DELETE FROM footprint_people WHERE footprint = ?1")?.execute([id])?;
     let sql = "DELETE FROM footprints WHERE id = ?1 RETURNING at, shown_lat, shown_lon";
     let read = |r: &Row<'_>| Ok((r.get::<_, Millis>(0)?, r.get::<_, f64>(1)?, r.get::<_, f64>(2)?));
     if let Some((at, lat, lon)) = tx.conn.prepare_cached(sql)?.query_row([id], read).optional()? {
@@ -91,6 +92,13 @@ pub fn shows_medium(tx: Tx<'_>, viewer: &Viewer, owner: i64, medium: &str) -> Re
     Ok(false)
 }
 
+/// Forgets that somebody was among the people of footprints; at most `limit` of them.
+pub fn forget_person(tx: Tx<'_>, jid: &str, limit: i64) -> Result<usize> {
+    let sql = "DELETE FROM footprint_people WHERE jid = ?1 AND footprint IN
+        (SELECT footprint FROM footprint_people WHERE jid = ?1 LIMIT ?2)";
+    Ok(tx.conn.prepare_cached(sql)?.execute(params![jid, limit])?)
+}
+
 /// Whether an audience lets this viewer in; the owner and an operator are always let in.
 pub fn admits(
     tx: Tx<'_>,
@@ -98,8 +106,16 @@ pub fn admits(
     owner: (i64, &str),
     audience: &str,
     grp: Option<&str>,
+    people: Option<People<'_>>,
 ) -> Result<bool> {
-    Eyes::of(tx, viewer)?.admitted(tx, owner, audience, grp)
+    Eyes::of(tx, viewer)?.admitted(tx, owner, audience, grp, people)
+}
+
+/// What has a list of people of its own.
+#[derive(Clone, Copy)]
+pub enum People<'a> {
+    Footprint(i64),
+    Medium(&'a str),
 }
 
 /// A viewer, looked up once.
@@ -124,10 +140,23 @@ impl Eyes {
     }
 
     fn may_see(&self, tx: Tx<'_>, print: &Print) -> Result<bool> {
-        self.admitted(tx, (print.owner, &print.user), &print.audience, print.grp.as_deref())
+        self.admitted(
+            tx,
+            (print.owner, &print.user),
+            &print.audience,
+            print.grp.as_deref(),
+            Some(People::Footprint(print.id)),
+        )
     }
 
-    fn admitted(&self, tx: Tx<'_>, owner: (i64, &str), audience: &str, grp: Option<&str>) -> Result<bool> {
+    fn admitted(
+        &self,
+        tx: Tx<'_>,
+        owner: (i64, &str),
+        audience: &str,
+        grp: Option<&str>,
+        people: Option<People<'_>>,
+    ) -> Result<bool> {
         let Self::User { id, jid, bare } = self else { return Ok(true) };
         if *id == owner.0 {
             return Ok(true);
@@ -142,6 +171,17 @@ impl Eyes {
             ("group", Some(grp)) => {
                 group::role_of(tx, grp, *id)?.is_some() && group::role_of(tx, grp, owner.0)?.is_some()
             }
+            ("people", _) => match people {
+                None => false,
+                Some(People::Footprint(id)) => {
+                    let sql = "SELECT 1 FROM footprint_people WHERE footprint = ?1 AND jid = ?2";
+                    tx.conn.prepare_cached(sql)?.exists(params![id, jid])?
+                }
+                Some(People::Medium(id)) => {
+                    let sql = "SELECT 1 FROM media_people WHERE medium = ?1 AND jid = ?2";
+                    tx.conn.prepare_cached(sql)?.exists(params![id, jid])?
+                }
+            },
             _ => false,
         };
         if !let_in {
@@ -168,11 +208,13 @@ struct Print {
     text: Option<String>,
     place: Option<String>,
     media: String,
+    links: String,
+    track: Option<String>,
     stanza: Option<String>,
 }
 
 const COLUMNS: &str = "f.id, f.user, u.jid, f.name, f.at, f.lat, f.lon, f.shown_lat, f.shown_lon, f.precision, f.audience, f.grp,
-    f.text, f.place, f.media, f.stanza";
+    f.text, f.place, f.media, f.links, f.track, f.stanza";
 
 impl Print {
     fn read(r: &Row<'_>) -> rusqlite::Result<Self> {
@@ -190,19 +232,22 @@ impl Print {
             text: r.get(12)?,
             place: r.get(13)?,
             media: r.get(14)?,
-            stanza: r.get(15)?,
+            links: r.get(15)?,
+            track: r.get(16)?,
+            stanza: r.get(17)?,
         })
     }
 
     /// As somebody sees it: `own` with everything, else only what the precision lets through. A stanza or a place's name could give a coarse
     /// place away.
-    fn feature(&self, own: bool) -> Result<Feature> {
+    fn feature(&self, tx: Tx<'_>, own: bool) -> Result<Feature> {
         let (lat, lon) = if own { self.exact } else { self.shown };
         let open = own || self.precision == Precision::Exact;
         let audience = match (self.audience.as_str(), &self.grp) {
             ("all", _) => Audience::All,
             ("friends", _) => Audience::Friends,
             ("group", Some(grp)) => Audience::Group(grp.clone()),
+            ("people", _) if own => Audience::People(people(tx, self.id)?),
             _ => Audience::Me,
         };
         let stanza = match &self.stanza {
@@ -223,6 +268,8 @@ impl Print {
                 audience: own.then_some(audience),
                 precision: self.precision,
                 media: serde_json::from_str(&self.media).unwrap_or_default(),
+                links: serde_json::from_str(&self.links).unwrap_or_default(),
+                track: self.track.clone(),
                 stanza,
             },
         })
@@ -254,17 +301,26 @@ fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause, limits: Space) -> Result
         text: new.text.clone(),
         place: new.place.clone(),
         media: json!(new.media).to_string(),
+        links: json!(new.links).to_string(),
+        track: new.track.clone(),
         stanza: new.stanza.clone(),
     };
+    let chosen: &[String] = match &new.audience {
+        Audience::People(people) => people,
+        _ => &[],
+    };
     if let Some(before) = before {
-        return if before == print {
-            print.feature(true)
-        } else {
-            Err(StoreError::Conflict("this id has another footprint"))
-        };
+        if before == print && people(tx, before.id)? == chosen {
+            return print.feature(tx, true);
+        }
+        if !new.replace {
+            return Err(StoreError::Conflict("this id has another footprint"));
+        }
+        delete(tx, before.id)?;
+        tx.after.erased.set(true);
     }
-    let sql = "INSERT INTO footprints (user, name, at, lat, lon, shown_lat, shown_lon, precision, audience, grp, text, place, media, stanza, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    let sql = "INSERT INTO footprints (user, name, at, lat, lon, shown_lat, shown_lon, precision, audience, grp, text, place, media, stanza, created_at,
+        links, track) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     let precision = write_precision(new.precision);
     tx.conn.prepare_cached(sql)?.execute(params![
         owner.id,
@@ -281,26 +337,41 @@ fn share(tx: Tx<'_>, new: &NewFootprint, cause: &Cause, limits: Space) -> Result
         new.place,
         print.media,
         new.stanza,
-        tx.now
+        tx.now,
+        print.links,
+        new.track
     ])?;
     let id = tx.conn.last_insert_rowid();
+    let print = Print { id, ..print };
+    let sql = "INSERT OR IGNORE INTO footprint_people (footprint, jid) VALUES (?1, ?2)";
+    for jid in chosen {
+        tx.conn.prepare_cached(sql)?.execute(params![id, jid])?;
+    }
     let sql = "INSERT INTO footprint_cells (level, cell, at, footprint) VALUES (?1, ?2, ?3, ?4)";
     for level in grid::LEVELS {
         tx.conn.prepare_cached(sql)?.execute(params![level, grid::cell(shown.0, shown.1, level), at, id])?;
     }
     space::require(tx, limits, Interface::Footprints, 0)?;
-    let feature = print.feature(true)?;
+    let feature = print.feature(tx, true)?;
     let sql = "INSERT OR IGNORE INTO footprint_media (medium, footprint) VALUES (?1, ?2)";
     for medium in &new.media {
         tx.conn.prepare_cached(sql)?.execute(params![medium, id])?;
     }
     // What bridges publish for others is what others may see.
     announce(tx, cause, "im.footprint.shared", new.user.as_str(), &{
-        let mut public = print.feature(false)?;
+        let mut public = print.feature(tx, false)?;
         public.properties.audience.clone_from(&feature.properties.audience);
         public
     })?;
     Ok(feature)
+}
+
+/// The people of a footprint, by address.
+fn people(tx: Tx<'_>, footprint: i64) -> Result<Vec<String>> {
+    let mut sql =
+        tx.conn.prepare_cached("SELECT jid FROM footprint_people WHERE footprint = ?1 ORDER BY jid")?;
+    let rows = sql.query_map([footprint], |r| r.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn by_name(tx: Tx<'_>, owner: i64, name: &str) -> Result<Option<Print>> {
@@ -332,8 +403,10 @@ fn search(tx: Tx<'_>, find: &Find) -> Result<FeatureCollection> {
         let own = eyes.exact(&print);
         // Others search by what they are shown, else many small searches would find the exact place.
         let (lat, lon) = if own { print.exact } else { print.shown };
-        if find.area.is_none_or(|area| area.contains(lat, lon)) && eyes.may_see(tx, &print)? {
-            features.push(print.feature(own)?);
+        let wanted = find.area.is_none_or(|area| area.contains(lat, lon))
+            && find.track.as_ref().is_none_or(|track| print.track.as_ref() == Some(track));
+        if wanted && eyes.may_see(tx, &print)? {
+            features.push(print.feature(tx, own)?);
         }
     }
     Ok(collection(features, None))
@@ -477,6 +550,7 @@ pub fn write_audience(audience: &Audience) -> (&'static str, Option<&str>) {
         Audience::Me => ("me", None),
         Audience::Friends => ("friends", None),
         Audience::Group(group) => ("group", Some(group)),
+        Audience::People(_) => ("people", None),
         Audience::All => ("all", None),
     }
 }

@@ -66,7 +66,7 @@ impl Friends for Sqlite {
         let (owner, viewer) = (owner.clone(), viewer.clone());
         self.read(move |tx| {
             let row = users::known(tx, &owner)?;
-            footprint::admits(tx, &Viewer::User(viewer), (row.id, owner.as_str()), "friends", None)
+            footprint::admits(tx, &Viewer::User(viewer), (row.id, owner.as_str()), "friends", None, None)
         })
         .await
     }

@@ -1,14 +1,19 @@
-//! Groups in SQLite; counters of members and owners in the group's row.
+//! Groups in SQLite; counters of members and owners in the group's row. A group that was made here keeps an owner; one that a bridge reported may be
+//! without, and stays so.
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
-use im_api::group::{CreateGroup, Group, GroupChanged, Groups as Page, Member, PatchGroup, Role};
+use im_api::group::{
+    CreateGroup, Group, GroupChanged, Groups as Page, Member, PatchGroup, ReportGroup, Role,
+};
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 
 use super::downlink::announce;
 use super::once::once;
 use super::writer::Tx;
-use super::{Sqlite, users};
+use super::{Sqlite, erase, users};
 use crate::jid::UserId;
 use crate::store::group::{Groups, MAX_MEMBERS};
 use crate::store::{Cause, Result, StoreError};
@@ -92,6 +97,11 @@ impl Groups for Sqlite {
         .await
     }
 
+    async fn report_group(&self, id: &str, report: ReportGroup, cause: Cause) -> Result<GroupChanged> {
+        let id = id.to_owned();
+        self.write(move |tx| reported(tx, &id, &report, &cause)).await
+    }
+
     async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged> {
         let id = id.to_owned();
         self.write(move |tx| {
@@ -115,10 +125,11 @@ impl Groups for Sqlite {
         id: &str,
         user: &UserId,
         role: Option<Role>,
+        reported: bool,
         cause: Cause,
     ) -> Result<GroupChanged> {
         let (id, user) = (id.to_owned(), user.clone());
-        self.write(move |tx| set_member(tx, &id, &user, role, &cause)).await
+        self.write(move |tx| set_member(tx, &id, &user, role, reported, &cause)).await
     }
 }
 
@@ -144,11 +155,16 @@ fn set_member(
     id: &str,
     user: &UserId,
     role: Option<Role>,
+    reported: bool,
     cause: &Cause,
 ) -> Result<GroupChanged> {
     let group = read(tx, id)?;
-    let row = users::known(tx, user)?;
+    let row = match role {
+        Some(_) if reported => reported_user(tx, user)?,
+        _ => users::known(tx, user)?,
+    };
     let before = role_of(tx, id, row.id)?;
+    let role = if reported { as_reported(before, role) } else { role };
     if before == role {
         return Ok(GroupChanged { version: group.version, changed: false });
     }
@@ -156,14 +172,105 @@ fn set_member(
         return Err(StoreError::Limit("the group has as many members as it may have"));
     }
     write_member(tx, id, row.id, role)?;
-    let owners: i64 =
-        tx.conn.prepare_cached("SELECT owners FROM groups WHERE id = ?1")?.query_row([id], |r| r.get(0))?;
-    if owners == 0 {
+    if before == Some(Role::Owner) && owners(tx, id)? == 0 && !reported {
         return Err(StoreError::Conflict("a group keeps at least one owner"));
     }
     let answer = changed(tx, id)?;
     announce(tx, cause, "im.group.member", id, &json!({ "user": user.as_str(), "role": role }))?;
     Ok(answer)
+}
+
+/// A group as it is on a server: made, or brought to that.
+fn reported(tx: Tx<'_>, id: &str, report: &ReportGroup, cause: &Cause) -> Result<GroupChanged> {
+    let sql = "SELECT 1 FROM groups WHERE room = ?2 AND id <> ?1";
+    if tx.conn.prepare_cached(sql)?.exists(params![id, report.room])? {
+        return Err(StoreError::Conflict("another group is this room"));
+    }
+    let before = match read(tx, id) {
+        Err(StoreError::NotFound(_)) => None,
+        found => Some(found?),
+    };
+    let mut group = before.clone().unwrap_or_else(|| Group {
+        id: id.into(),
+        name: id.into(),
+        description: None,
+        room: None,
+        version: 0,
+        size: 0,
+        members: Vec::new(),
+        next: None,
+    });
+    if let Some(name) = &report.name {
+        group.name.clone_from(name);
+    }
+    if let Some(description) = &report.description {
+        group.description = Some(description.clone()).filter(|d| !d.is_empty());
+    }
+    if let Some(room) = &report.room {
+        group.room = Some(room.clone());
+    }
+    let mut differs = before.as_ref() != Some(&group);
+    let sql = "INSERT INTO groups (id, name, description, room, version, size, owners) VALUES (?1, ?2, ?3, ?4, 0, 0, 0)
+        ON CONFLICT (id) DO UPDATE SET name = ?2, description = ?3, room = ?4";
+    if differs {
+        tx.conn.prepare_cached(sql)?.execute(params![id, group.name, group.description, group.room])?;
+    }
+    if let Some(members) = &report.members {
+        differs |= reported_members(tx, id, members, report.complete)?;
+    }
+    if !differs {
+        return Ok(GroupChanged { version: group.version, changed: false });
+    }
+    let answer = changed(tx, id)?;
+    announce(tx, cause, "im.group.changed", id, &read(tx, id)?)?;
+    Ok(answer)
+}
+
+/// Whether anything changed.
+fn reported_members(tx: Tx<'_>, id: &str, members: &[Member], complete: bool) -> Result<bool> {
+    let mut differs = false;
+    let mut there = HashSet::with_capacity(members.len());
+    for member in members {
+        let user = UserId::parse(&member.user).map_err(|_| StoreError::NotFound("user"))?;
+        // Somebody who was erased a moment ago stays so.
+        let Ok(row) = reported_user(tx, &user) else { continue };
+        there.insert(row.id);
+        let before = role_of(tx, id, row.id)?;
+        let role = as_reported(before, Some(member.role));
+        if before != role {
+            write_member(tx, id, row.id, role)?;
+            differs = true;
+        }
+    }
+    if complete {
+        let mut sql = tx.conn.prepare_cached("SELECT user FROM group_members WHERE grp = ?1")?;
+        let have = sql.query_map([id], |r| r.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        for user in have.into_iter().filter(|user| !there.contains(user)) {
+            write_member(tx, id, user, None)?;
+            differs = true;
+        }
+    }
+    if i64::try_from(read(tx, id)?.size).unwrap_or(i64::MAX) > MAX_MEMBERS {
+        return Err(StoreError::Limit("the group has as many members as it may have"));
+    }
+    Ok(differs)
+}
+
+/// A member that a bridge reports becomes known, unless it was erased so short a while ago that the report may be older.
+fn reported_user(tx: Tx<'_>, user: &UserId) -> Result<users::UserRow> {
+    if users::find(tx, user)?.is_none() && erase::recently(tx, user)? {
+        return Err(StoreError::NotFound("user"));
+    }
+    users::seen(tx, user)
+}
+
+/// Servers know administrators, not owners: who is both stays both.
+fn as_reported(before: Option<Role>, role: Option<Role>) -> Option<Role> {
+    if before == Some(Role::Owner) && role == Some(Role::Admin) { before } else { role }
+}
+
+fn owners(tx: Tx<'_>, id: &str) -> Result<i64> {
+    Ok(tx.conn.prepare_cached("SELECT owners FROM groups WHERE id = ?1")?.query_row([id], |r| r.get(0))?)
 }
 
 /// The role of a user in a group.
@@ -173,10 +280,15 @@ pub fn role_of(tx: Tx<'_>, group: &str, user: i64) -> Result<Option<Role>> {
     Ok(tx.conn.prepare_cached(sql)?.query_row(params![group, user], read).optional()?)
 }
 
-/// Takes an erased user out. A group without anybody goes; one without an owner gets its longest-known admin, else member.
+/// Takes an erased user out. A group that loses its last owner by that goes if nobody is left in it, else its longest-known admin or member is the next.
+/// One that was without an owner (a server's) stays as it is.
 pub fn forget_member(tx: Tx<'_>, group: &str, user: i64) -> Result<()> {
+    let owned = role_of(tx, group, user)? == Some(Role::Owner);
     write_member(tx, group, user, None)?;
     changed(tx, group)?;
+    if !owned {
+        return Ok(());
+    }
     let sql = "DELETE FROM groups WHERE id = ?1 AND size = 0";
     if tx.conn.prepare_cached(sql)?.execute([group])? > 0 {
         return Ok(());

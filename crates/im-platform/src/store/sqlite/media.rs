@@ -5,6 +5,7 @@ use im_api::footprint::Audience;
 use im_api::media::Medium;
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::footprint::People;
 use super::space::{self, Interface, Space};
 use super::writer::Tx;
 use super::{Sqlite, footprint, group, users};
@@ -43,7 +44,8 @@ impl Media for Sqlite {
             let none = StoreError::NotFound("medium");
             let Some(row) = find(tx, &id)? else { return Err(none) };
             let owner = (row.owner, row.medium.user.as_str());
-            let seen = footprint::admits(tx, &viewer, owner, &row.audience, row.grp.as_deref())?
+            let people = Some(People::Medium(&id));
+            let seen = footprint::admits(tx, &viewer, owner, &row.audience, row.grp.as_deref(), people)?
                 || footprint::shows_medium(tx, &viewer, row.owner, &id)?;
             if seen { Ok((row.medium, row.file)) } else { Err(none) }
         })
@@ -78,6 +80,13 @@ impl Media for Sqlite {
         })
         .await
     }
+}
+
+/// Forgets that somebody was among the people of media; at most `limit` of them.
+pub fn forget_person(tx: Tx<'_>, jid: &str, limit: i64) -> Result<usize> {
+    let sql = "DELETE FROM media_people WHERE jid = ?1 AND medium IN
+        (SELECT medium FROM media_people WHERE jid = ?1 LIMIT ?2)";
+    Ok(tx.conn.prepare_cached(sql)?.execute(params![jid, limit])?)
 }
 
 /// How long an upload may take.
@@ -123,6 +132,10 @@ fn add(
         let taken = StoreError::Conflict("this id has another file");
         return if same { Ok((before.medium, false)) } else { Err(taken) };
     }
+    let people = match audience {
+        Audience::People(people) => people.as_slice(),
+        _ => &[],
+    };
     let (audience, grp) = footprint::write_audience(audience);
     if let Some(grp) = grp
         && group::role_of(tx, grp, owner.id)?.is_none()
@@ -152,5 +165,9 @@ fn add(
         tx.now,
         file
     ])?;
+    let sql = "INSERT OR IGNORE INTO media_people (medium, jid) VALUES (?1, ?2)";
+    for person in people {
+        tx.conn.prepare_cached(sql)?.execute(params![medium.id, person])?;
+    }
     Ok((Medium { created_at: clock::format(tx.now), ..medium }, true))
 }

@@ -41,6 +41,8 @@ import org.xmpp.packet.Message;
  * stop                   shuts down as SIGTERM does
  * replace FILE           installs FILE as cloudbridge.jar and waits for the plugin scan that loads it
  * remove                 deletes cloudbridge.jar and waits for the scan that unloads it
+ * plug NAME FILE         installs FILE as another plugin's NAME.jar and waits for the scan that loads it
+ * unplug NAME            deletes NAME.jar and waits for the scan that unloads it
  * scan                   runs a plugin scan now (Openfire's own comes every 20 s)
  * loaders                after full collections: class loaders of ours alive, and how many there were
  * instances CLASS        live instances of a class, from the heap histogram
@@ -120,6 +122,14 @@ final class Commands {
                 Files.delete(home.directory().resolve("plugins/cloudbridge.jar"));
                 scan(plugins);
                 return String.valueOf(plugins.getPlugin("cloudbridge") == null);
+            case "plug":
+                try (InputStream jar = Files.newInputStream(Paths.get(words[2]))) {
+                    return String.valueOf(plugins.installPlugin(jar, words[1] + ".jar"));
+                }
+            case "unplug":
+                Files.delete(home.directory().resolve("plugins/" + words[1] + ".jar"));
+                scan(plugins);
+                return String.valueOf(plugins.getPlugin(words[1]) == null);
             case "scan":
                 scan(plugins);
                 return String.valueOf(plugins.getPlugin("cloudbridge") != null);

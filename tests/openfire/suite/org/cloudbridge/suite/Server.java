@@ -301,6 +301,10 @@ final class Server {
         Check.equal("true", command("replace " + world.jar), "the new jar was installed");
     }
 
+    Path example() {
+        return world.need(world.example);
+    }
+
     /** What Openfire's own offline store holds for a user. */
     int storedByOpenfire(String user) throws Exception {
         return Integer.parseInt(command("offline " + user));

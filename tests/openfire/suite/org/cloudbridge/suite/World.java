@@ -11,6 +11,8 @@ final class World {
     final Path root;
     final Path openfire;
     final Path jar;
+    /** The example of another plugin. */
+    final Path example;
     final Path platform;
     final Path homes;
     /** The JDK that runs this suite. */
@@ -23,6 +25,7 @@ final class World {
         Path target = Paths.get(arguments.get("target"));
         openfire = target.resolve("openfire");
         jar = target.resolve("dist/cloudbridge.jar");
+        example = openfire.resolve("java-plugin/bridgeexample.jar");
         platform = Paths.get(arguments.get("platform"));
         homes = openfire.resolve("homes");
         java = Paths.get(System.getProperty("java.home"));

@@ -19,6 +19,7 @@ import org.jivesoftware.openfire.SessionManager;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.admin.AdminManager;
 import org.jivesoftware.openfire.cluster.ClusterManager;
+import org.jivesoftware.openfire.event.GroupEventDispatcher;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
 import org.jivesoftware.openfire.event.UserEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
@@ -85,6 +86,7 @@ final class Bridge {
         final String domain = server.getServerInfo().getXMPPDomain();
         Map<String, String> settings = Settings.all();
         settings.put(Settings.CLUSTERED, String.valueOf(ClusterManager.isClusteringStarted()));
+        settings.put(Settings.SENIOR, String.valueOf(isSenior()));
         settings.putAll(LoginSafety.now());
 
         String moved = settings.get(Settings.DATA_DIR);
@@ -110,14 +112,16 @@ final class Bridge {
         final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server), accounts::exists);
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
         final OpenfireEvents events = new OpenfireEvents(domain, offers);
+        final GroupEvents groupEvents = new GroupEvents(offers);
+        final GroupVerbs groups = new GroupVerbs(accounts);
         final ShownStates states = new ShownStates(server.getPacketRouter(), OpenfirePeople.rosters(server));
         final Login login = new Login(new Login.FactorySlot(), domain, started,
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
-            states::filter, events::filter, table -> login.wanted(table.login), components::filter);
+            states::filter, events::filter, groupEvents::filter, table -> login.wanted(table.login), components::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states),
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups, writers),
             LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
@@ -135,6 +139,10 @@ final class Bridge {
         undo("the roster listener", () -> RosterEventDispatcher.removeListener(events));
         UserEventDispatcher.addListener(events);
         undo("the account listener", () -> UserEventDispatcher.removeListener(events));
+        GroupEventDispatcher.addListener(groupEvents);
+        undo("the group listener", () -> GroupEventDispatcher.removeListener(groupEvents));
+        UserEventDispatcher.addListener(groups);
+        undo("who waits for an account", () -> UserEventDispatcher.removeListener(groups));
         watch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
         undo("the components", () -> components.filter(FilterTable.NOTHING));
@@ -142,7 +150,7 @@ final class Bridge {
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
-        final ClusterWatch cluster = new ClusterWatch(started);
+        final ClusterWatch cluster = new ClusterWatch(started, Bridge::isSenior);
         ClusterManager.addListener(cluster);
         undo("the cluster listener", () -> ClusterManager.removeListener(cluster));
         final LoginSafety safety = new LoginSafety(started);
@@ -188,6 +196,11 @@ final class Bridge {
         steps.push(new Step(what, undo));
     }
 
+    /** Without a cluster there is nobody else. */
+    private static boolean isSenior() {
+        return !ClusterManager.isClusteringStarted() || ClusterManager.isSeniorClusterMember();
+    }
+
     private static int drainMillis() {
         try {
             String value = Settings.get(Settings.STOP_DRAIN_MILLIS);
@@ -210,11 +223,14 @@ final class Bridge {
         };
     }
 
-    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states) {
+    private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states,
+                                     GroupVerbs groups, StanzaWriter.Pool writers) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
-            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters));
+            new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), groups,
+            new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers),
+            new RememberVerb((key, value) -> Settings.write(Settings.PREFIX + key, true, value, false)));
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {

@@ -11,6 +11,7 @@ package org.cloudbridge.openfire;
 
 import java.io.File;
 import java.nio.file.Path;
+import java.util.function.Function;
 
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.XMPPServerListener;
@@ -20,7 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The plugin class named in plugin.xml. */
-public final class CloudBridgePlugin implements Plugin, XMPPServerListener {
+public final class CloudBridgePlugin implements Plugin, XMPPServerListener, Function<Object, Object> {
     private static final Logger LOG = LoggerFactory.getLogger(CloudBridgePlugin.class);
 
     /** For the servlet, which Openfire makes by itself. Gone with the class loader; cleared before. */
@@ -48,6 +49,12 @@ public final class CloudBridgePlugin implements Plugin, XMPPServerListener {
     /** One line for a person. */
     String fault() {
         return fault;
+    }
+
+    /** Other plugins' way in; JDK types only (ApiDoor). */
+    @Override
+    public Object apply(Object request) {
+        return ApiDoor.apply(host(), request);
     }
 
     @Override

@@ -1,11 +1,13 @@
 /*
- * The components that rows of the filter table ask for: each exists while its row is not off, under its subdomain. A
+ * The components that rows of the filter table ask for: each exists while one of its rows is not off, under their subdomain. A
  * subdomain that somebody else serves already is left to them, since Openfire would deal the requests out in turns.
  */
 package org.cloudbridge.openfire;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 
 import org.slf4j.Logger;
@@ -39,10 +41,10 @@ final class Components {
 
     /** What stays is not touched; what cannot be put in is logged and tried again with the next table. */
     synchronized void filter(FilterTable table) {
-        Map<String, FilterTable.Row> wanted = new HashMap<>();
+        Map<String, List<FilterTable.Row>> wanted = new HashMap<>();
         for (FilterTable.Row row : table.rows("component")) {
             if (!row.types[0].isEmpty()) {
-                wanted.putIfAbsent(row.types[0], row);
+                wanted.computeIfAbsent(row.types[0], subdomain -> new ArrayList<>()).add(row);
             }
         }
         for (Iterator<Map.Entry<String, SearchComponent>> all = running.entrySet().iterator(); all.hasNext();) {
@@ -52,20 +54,20 @@ final class Components {
                 registry.remove(one.getKey(), one.getValue());
             }
         }
-        for (Map.Entry<String, FilterTable.Row> one : wanted.entrySet()) {
+        for (Map.Entry<String, List<FilterTable.Row>> one : wanted.entrySet()) {
             SearchComponent known = running.get(one.getKey());
             if (known != null) {
-                known.row(one.getValue());
+                known.rows(one.getValue());
             } else if (registry.isTaken(one.getKey())) {
-                LOG.warn("The subdomain {} is served by another component; people cannot be searched there", one.getKey());
+                LOG.warn("The subdomain {} is served by another component; nothing can be searched there", one.getKey());
             } else {
                 add(one.getKey(), one.getValue());
             }
         }
     }
 
-    private void add(String subdomain, FilterTable.Row row) {
-        SearchComponent component = new SearchComponent(row, serverDomain, offers, sessions);
+    private void add(String subdomain, List<FilterTable.Row> rows) {
+        SearchComponent component = new SearchComponent(rows, serverDomain, offers, sessions);
         try {
             registry.add(subdomain, component);
             running.put(subdomain, component);

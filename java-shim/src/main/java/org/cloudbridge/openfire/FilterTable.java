@@ -7,7 +7,12 @@
 package org.cloudbridge.openfire;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /** An immutable filter table; a new frame makes a new one. */
 final class FilterTable {
@@ -16,7 +21,7 @@ final class FilterTable {
     private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
 
     /** Nothing is looked at: what holds until the host has said otherwise, and after it has stopped. */
-    static final FilterTable NOTHING = new FilterTable(new Row[0], false, false);
+    static final FilterTable NOTHING = new FilterTable(new Row[0], false, false, Collections.<String, Set<String>>emptyMap());
 
     /** One row as the host sent it. */
     static final class Row {
@@ -58,8 +63,10 @@ final class FilterTable {
     final boolean sessions;
     /** Whether VERIFY and SCRAM decide who logs in. */
     final boolean login;
+    private final Map<String, Set<String>> names;
 
-    private FilterTable(Row[] rows, boolean sessions, boolean login) {
+    private FilterTable(Row[] rows, boolean sessions, boolean login, Map<String, Set<String>> names) {
+        this.names = names;
         this.rows = rows;
         this.sessions = sessions;
         this.login = login;
@@ -80,8 +87,19 @@ final class FilterTable {
             rows[i] = new Row(reader.takeStr(), reader.takeStr(), reader.takeStr(), reader.takeInt(), reader.takeBool());
         }
         boolean sessions = reader.takeBool();
-        // A host of the time before logins ends its frame here.
-        return new FilterTable(rows, sessions, reader.hasMore() && reader.takeBool());
+        // A host of the time before logins ends its frame here, one of the time before names behind the next.
+        boolean login = reader.hasMore() && reader.takeBool();
+        Map<String, Set<String>> names = new HashMap<>();
+        for (int left = reader.hasMore() ? reader.takeCount() : 0; left > 0; left--) {
+            names.computeIfAbsent(reader.takeStr(), name -> new HashSet<>()).add(reader.takeStr());
+        }
+        return new FilterTable(rows, sessions, login, names);
+    }
+
+    /** What the host has said under this name; empty when nothing. */
+    Set<String> named(String name) {
+        Set<String> all = names.get(name);
+        return all == null ? Collections.<String>emptySet() : all;
     }
 
     /** The row of a message by its type attribute (absent or unknown means normal, RFC 6121 5.2.2); null = not looked at. */

@@ -61,6 +61,10 @@ final class Frame {
     static final int ASK_SCRAM = 6;
     static final int ASK_EXPLAIN = 7;
     static final int ASK_IMPORT = 8;
+    static final int ASK_CONVERT = 9;
+    static final int ASK_CALL = 10;
+    static final int ASK_SUBSCRIBE = 11;
+    static final int ASK_EVENTS = 12;
 
     static final int ANSWER_OK = 0;
     static final int ANSWER_ERROR = 1;

@@ -37,6 +37,9 @@ final class IqGate {
     private static final String IQ = "iq";
     private static final String ANY = "*";
     private static final String REGISTER = "jabber:iq:register";
+    private static final String PUBSUB = "http://jabber.org/protocol/pubsub";
+    /** What the filter table calls the nodes that rows are about. */
+    private static final String NODES = "pubsub.node";
 
     /** Openfire's table of handlers. */
     interface Handlers {
@@ -164,7 +167,7 @@ final class IqGate {
             return false;
         }
         FilterTable.Row row = table.wanted(IQ, iq.getType().name(), child.getNamespaceURI());
-        if (row == null) {
+        if (row == null || isOfOtherNode(table, iq, child)) {
             return false;
         }
         ClientSession session = sessions.get(from);
@@ -185,6 +188,25 @@ final class IqGate {
         }
         offers.show(stanza, 0);
         return false;
+    }
+
+    /** Publish-subscribe: rows are about some nodes of one's own service (XEP-0163); whatever else goes on there is not even written down. */
+    private static boolean isOfOtherNode(FilterTable table, IQ iq, Element child) {
+        if (!child.getNamespaceURI().startsWith(PUBSUB)) {
+            return false;
+        }
+        JID to = iq.getTo();
+        if (to != null && (to.getResource() != null || !to.toBareJID().equals(iq.getFrom().toBareJID()))) {
+            return true;
+        }
+        Set<String> nodes = table.named(NODES);
+        for (Object one : child.elements()) {
+            String node = ((Element) one).attributeValue("node");
+            if (node != null && nodes.contains(node)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** A registration before the login (XEP-0077 3.1, by fields or form) under the name of an account that is here already. */

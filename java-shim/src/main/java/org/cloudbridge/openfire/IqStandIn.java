@@ -3,8 +3,8 @@
  * the built-in: same info, same checks before it is called, same answers.
  *
  * Answers: exactly one. The built-in gives it as its return value or sends it by itself; both happen. When the client has
- * gone meanwhile there is none; a roster change that the host has let through is still made then, so that Openfire's
- * roster says what the platform's says (registrations need the session, and Openfire would log an error without it).
+ * gone meanwhile there is none; a change of a roster or a PEP node that the host has let through is still made then, so
+ * that Openfire says what the platform says (registrations need the session, and Openfire would log an error without it).
  *
  * What it leaves out: which requests are offered (IqGate).
  */
@@ -74,7 +74,7 @@ final class IqStandIn extends IQHandler implements Held.Keeper {
     @Override
     public Delivery.Result release(Packet packet) {
         IQ iq = (IQ) packet;
-        if (sessions.get(iq.getFrom()) == null && !isRosterSet(iq)) {
+        if (sessions.get(iq.getFrom()) == null && !isRosterSet(iq) && !isPubSubSet(iq)) {
             return NO_SESSION;
         }
         IQ reply;
@@ -131,6 +131,11 @@ final class IqStandIn extends IQHandler implements Held.Keeper {
         }
         session.process(reply);
         return new Delivery.Result(Frame.OUTCOME_OK, detail);
+    }
+
+    private static boolean isPubSubSet(IQ iq) {
+        Element child = iq.getChildElement();
+        return iq.getType() == IQ.Type.set && child != null && child.getNamespaceURI().startsWith("http://jabber.org/protocol/pubsub");
     }
 
     private static boolean isRosterSet(IQ iq) {

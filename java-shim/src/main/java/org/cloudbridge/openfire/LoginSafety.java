@@ -1,9 +1,9 @@
 /*
- * Tells the host what speaks against deciding logins on this server: clients that may log in without TLS, and a user
- * provider that can make no accounts. Told as if they were settings, like Settings.CLUSTERED, at the start and whenever
+ * Tells the host what speaks against deciding logins on this server, clients that may log in without TLS and a user
+ * provider that can make no accounts, and against deciding groups, a group provider that changes none. Told as if they were settings, like Settings.CLUSTERED, at the start and whenever
  * a property that they depend on changes.
  *
- * What it leaves out: what follows from it (the host refuses user.mode decide and says why).
+ * What it leaves out: what follows from it (the host refuses the mode decide and says why).
  */
 package org.cloudbridge.openfire;
 
@@ -12,20 +12,22 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
+import org.jivesoftware.openfire.group.GroupManager;
 import org.jivesoftware.openfire.user.UserManager;
 import org.jivesoftware.util.JiveGlobals;
 import org.jivesoftware.util.PropertyEventListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The two facts, now and when they change. */
+/** The facts, now and when they change. */
 final class LoginSafety implements PropertyEventListener {
     static final String USERS_READ_ONLY = Settings.PREFIX + "usersReadOnly";
+    static final String GROUPS_READ_ONLY = Settings.PREFIX + "groupsReadOnly";
     static final String TLS_OPTIONAL = Settings.PREFIX + "tlsOptional";
     private static final Logger LOG = LoggerFactory.getLogger(LoginSafety.class);
     private static final String TLS_POLICY = "xmpp.client.tls.policy";
     /** The properties that these facts depend on; Openfire's own listeners are registered before ours. */
-    private static final List<String> SOURCES = Arrays.asList(TLS_POLICY, "provider.user.className");
+    private static final List<String> SOURCES = Arrays.asList(TLS_POLICY, "provider.user.className", "provider.group.className");
 
     private final HostCalls host;
 
@@ -36,6 +38,7 @@ final class LoginSafety implements PropertyEventListener {
     static Map<String, String> now() {
         Map<String, String> facts = new TreeMap<>();
         facts.put(USERS_READ_ONLY, String.valueOf(UserManager.getUserProvider().isReadOnly()));
+        facts.put(GROUPS_READ_ONLY, String.valueOf(GroupManager.getInstance().isReadOnly()));
         // Without the property it is optional, up to 4.9 at least: who wants logins decided says it.
         facts.put(TLS_OPTIONAL, String.valueOf(!"required".equalsIgnoreCase(JiveGlobals.getProperty(TLS_POLICY))));
         return facts;
@@ -53,7 +56,7 @@ final class LoginSafety implements PropertyEventListener {
 
     @Override
     public void xmlPropertySet(String property, Map params) {
-        // Openfire reads neither of them from its file.
+        // Openfire reads none of them from its file.
     }
 
     @Override

@@ -5,8 +5,9 @@
  * These callbacks run on any thread, in the middle of what happens there, so they are cheap and let nothing out. Both
  * interfaces are the same in all versions.
  *
- * What it leaves out: items that no client is shown (those of shared groups that only point here, and a mere request that
- * waits for the owner's answer) are told as removed, since they may have been shown before; passwords are no part of an event.
+ * What it leaves out: contacts that are there because of shared groups alone are not of the owner's list; items that no client
+ * is shown (a mere request that waits for the owner's answer) are told as removed, since they may have been shown before;
+ * passwords are no part of an event.
  */
 package org.cloudbridge.openfire;
 
@@ -89,7 +90,7 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
 
     private void roster(Roster roster, RosterItem item, boolean added, boolean deleted) {
         try {
-            if (filter.wanted(EVENT, "roster", "*") == null || added && isHalfSubscribed(item)) {
+            if (filter.wanted(EVENT, "roster", "*") == null || isOfGroupsAlone(item) || added && isHalfSubscribed(item)) {
                 return;
             }
             PumpThread thread = PumpThread.current();
@@ -161,6 +162,11 @@ final class OpenfireEvents implements RosterEventListener, UserEventListener {
             }
         }
         return false;
+    }
+
+    /** There because of shared groups, and never kept: Openfire makes it anew from the groups whenever it loads the roster. */
+    static boolean isOfGroupsAlone(RosterItem item) {
+        return item.getID() == 0 && item.isShared();
     }
 
     /** Nothing that the owner's clients are shown, and nothing of the owner's making. */

@@ -127,7 +127,7 @@ final class ReadVerbs implements Appliers.Area {
     private Delivery.Result roster(String node) throws Exception {
         Element query = DocumentFactory.getInstance().createElement("query", IqStandIn.ROSTER);
         for (RosterItem item : rosters.of(node).getRosterItems()) {
-            if (!OpenfireEvents.isUnseen(item)) {
+            if (!OpenfireEvents.isUnseen(item) && !OpenfireEvents.isOfGroupsAlone(item)) {
                 OpenfireEvents.item(query, item, false);
             }
         }

@@ -1,7 +1,8 @@
 /*
- * The service that finds people (XEP-0055): a component of our own on the subdomain that a row of the filter table names,
- * to be found by service discovery. It knows nobody itself. Each request is offered to the host, like those at an IQ
- * handler; the host's answer is the answer, and without one the service is unavailable.
+ * The service that finds people (XEP-0055) and what they shared: a component of our own on the subdomain that rows of the
+ * filter table name, to be found by service discovery. It knows nobody itself. Each request of a namespace that a row
+ * names is offered to the host, like those at an IQ handler; the host's answer is the answer, and without one the service
+ * is unavailable.
  *
  * One thread, so that requests are offered in the order in which they came. Local users only: it would be a directory of
  * everybody for everybody else. (Not by servesLocalUsersOnly(), which takes Openfire's own users for strangers.)
@@ -9,6 +10,10 @@
  * What it leaves out: forms and results, which the host writes.
  */
 package org.cloudbridge.openfire;
+
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
 
 import org.dom4j.Element;
 import org.jivesoftware.openfire.session.ClientSession;
@@ -29,19 +34,28 @@ final class SearchComponent extends AbstractComponent implements Held.Keeper {
     private final Offers offers;
     private final Delivery.Sessions sessions;
     private final RareLog rareLog = new RareLog(LOG);
-    private volatile FilterTable.Row row;
+    private volatile List<FilterTable.Row> rows;
 
-    SearchComponent(FilterTable.Row row, String serverDomain, Offers offers, Delivery.Sessions sessions) {
+    SearchComponent(List<FilterTable.Row> rows, String serverDomain, Offers offers, Delivery.Sessions sessions) {
         super(1, QUEUE, false);
-        this.row = row;
+        this.rows = rows;
         this.serverDomain = serverDomain;
         this.offers = offers;
         this.sessions = sessions;
     }
 
-    /** The row of the same subdomain in a new table. */
-    void row(FilterTable.Row changed) {
-        row = changed;
+    /** The rows of the same subdomain in a new table. */
+    void rows(List<FilterTable.Row> changed) {
+        rows = changed;
+    }
+
+    private FilterTable.Row row(String namespace) {
+        for (FilterTable.Row row : rows) {
+            if (row.namespace.equals(namespace)) {
+                return row;
+            }
+        }
+        return null;
     }
 
     @Override
@@ -66,7 +80,11 @@ final class SearchComponent extends AbstractComponent implements Held.Keeper {
 
     @Override
     protected String[] discoInfoFeatureNamespaces() {
-        return new String[] {SEARCH};
+        Set<String> namespaces = new LinkedHashSet<>();
+        for (FilterTable.Row row : rows) {
+            namespaces.add(row.namespace);
+        }
+        return namespaces.toArray(new String[0]);
     }
 
     @Override
@@ -83,7 +101,8 @@ final class SearchComponent extends AbstractComponent implements Held.Keeper {
     IQ request(IQ iq) {
         try {
             Element child = iq.getChildElement();
-            if (child == null || !SEARCH.equals(child.getNamespaceURI())) {
+            FilterTable.Row row = child == null ? null : row(child.getNamespaceURI());
+            if (row == null) {
                 return unavailable(iq);
             }
             JID from = iq.getFrom();

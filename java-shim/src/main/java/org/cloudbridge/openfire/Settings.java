@@ -24,6 +24,8 @@ final class Settings implements PropertyEventListener {
     static final String STOP_DRAIN_MILLIS = PREFIX + "stop.drainMillis";
     /** No setting of the admin's: whether clustering is started. */
     static final String CLUSTERED = PREFIX + "clustered";
+    /** The same: whether this is the cluster's senior member. */
+    static final String SENIOR = PREFIX + "senior";
     private static final Logger LOG = LoggerFactory.getLogger(Settings.class);
 
     private final HostCalls host;

@@ -83,7 +83,9 @@ final class Doubles {
         public byte[] ask(byte[] frame) throws HostException {
             Frame.Reader reader = new Frame.Reader(frame);
             int opcode = reader.opcode();
-            asked.add(opcode + " " + reader.takeStr() + (reader.hasMore() ? " " + reader.takeStr() : ""));
+            // Those of other plugins begin with a number.
+            String what = opcode >= Frame.ASK_SUBSCRIBE ? String.valueOf(reader.takeLong()) : reader.takeStr();
+            asked.add(opcode + " " + what + (opcode < Frame.ASK_SUBSCRIBE && reader.hasMore() ? " " + reader.takeStr() : ""));
             byte[] answer = answers.get(opcode);
             if (answer == null) {
                 throw new HostException(HostException.TIMEOUT, "no answer");

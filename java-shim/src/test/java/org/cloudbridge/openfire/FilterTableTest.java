@@ -56,6 +56,16 @@ public class FilterTableTest {
     }
 
     @Test
+    public void namesMayBeMissing() {
+        byte[] old = frame(true, new Object[] {"iq", "set", "http://jabber.org/protocol/pubsub", Frame.MODE_WATCH, false});
+        assertTrue(FilterTable.read(old).named("pubsub.node").isEmpty());
+        byte[] named = new Frame.Writer(Frame.FILTER_TABLE).putInt(0).putBool(true).putBool(true).putInt(3)
+            .putStr("pubsub.node").putStr("a").putStr("pubsub.node").putStr("b").putStr("later").putStr("c").done();
+        assertEquals(new java.util.HashSet<>(java.util.Arrays.asList("a", "b")), FilterTable.read(named).named("pubsub.node"));
+        assertTrue(FilterTable.read(named).login);
+    }
+
+    @Test
     public void newKinds() {
         FilterTable table = FilterTable.read(frame(true,
             new Object[] {"iq", "set", "jabber:iq:roster", Frame.MODE_OFF, false},
