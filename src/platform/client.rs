@@ -415,7 +415,9 @@ fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
             ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
         builder = builder.proxy(Some(proxy));
     }
-    if let Some(path) = config.ca_file.as_ref().filter(|_| target.urls.iter().any(|url| url.starts_with("https:"))) {
+    if let Some(path) =
+        config.ca_file.as_ref().filter(|_| target.urls.iter().any(|url| url.starts_with("https:")))
+    {
         let roots = openstack::roots(Path::new(path)).map_err(|e| format!("platform.caFile {e}"))?;
         builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
     }

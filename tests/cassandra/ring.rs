@@ -120,7 +120,11 @@ impl Ring {
             java.arg(format!("--add-exports={name}=ALL-UNNAMED"));
         }
         java.args(["-Xms256m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k"])
-            .args(["-Djdk.attach.allowAttachSelf=true", "-Djava.io.tmpdir=/tmp", "-Dcassandra.skip_wait_for_gossip_to_settle=0"])
+            .args([
+                "-Djdk.attach.allowAttachSelf=true",
+                "-Djava.io.tmpdir=/tmp",
+                "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+            ])
             // Shorter, and a third node finds no seed.
             .arg("-Dcassandra.ring_delay_ms=2000")
             .arg("-Dcassandra.superuser_setup_delay_ms=100")

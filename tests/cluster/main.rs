@@ -6,9 +6,11 @@
 mod shim;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
-use shim::{Server, message, platform_binary};
+use shim::{Server, message};
 
 const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
 const ROMEO: &str = "romeo@example.org/orchard";
@@ -30,7 +32,8 @@ impl Drop for Instance {
 
 impl Instance {
     fn start(prefix: &str) -> Self {
-        let ring = std::env::var("IM_PLATFORM_TEST_CASSANDRA").expect("IM_PLATFORM_TEST_CASSANDRA says where a ring is");
+        let ring = std::env::var("IM_PLATFORM_TEST_CASSANDRA")
+            .expect("IM_PLATFORM_TEST_CASSANDRA says where a ring is");
         let ring: Vec<&str> = ring.split(',').collect();
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str| folder.path().join(name);
@@ -59,11 +62,32 @@ impl Instance {
 
     /// Asks it to end, waits until it has, and starts the next one in its place.
     fn replace(&mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
+        let asked =
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
         assert!(asked.success());
         assert!(self.child.wait().expect("gone").success(), "it finishes what it accepted");
         self.child = spawn(&self.folder.path().join("config.toml"));
     }
+}
+
+/// The standalone platform, which speaks to a ring.
+fn platform_binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "-p", "im-platform", "--features", "cassandra"]);
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(command.status().expect("cargo").success(), "im-platform builds");
+        // target/<profile>/deps/cluster-… -> target/debug/im-platform, which the flow tests build without the feature: a copy is ours.
+        let exe = std::env::current_exe().expect("own path");
+        let built = exe.ancestors().nth(3).expect("target").join("debug/im-platform");
+        let copy = folder.join("im-platform");
+        std::fs::copy(built, &copy).expect("copied");
+        copy
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 fn spawn(config: &std::path::Path) -> Child {
@@ -155,5 +179,9 @@ fn a_rolling_update_under_load_loses_and_doubles_nothing() {
         stop.store(true, std::sync::atomic::Ordering::Release);
     });
     let sent = sent.load(std::sync::atomic::Ordering::Acquire);
-    assert_eq!(server.received(BALCONY, usize::try_from(sent).expect("small")), ids(1..=sent), "each once, in order");
+    assert_eq!(
+        server.received(BALCONY, usize::try_from(sent).expect("small")),
+        ids(1..=sent),
+        "each once, in order"
+    );
 }

@@ -458,16 +458,21 @@ mod tests {
     #[test]
     fn a_ring_is_asked_for_by_its_section_and_takes_no_setting_that_it_cannot_keep() {
         let ring = |more: &str| {
-            let more = format!("{more}\n[cassandra]\ncontact_points = [\"10.0.0.1:9042\"]\nreplication = 3\n");
+            let more =
+                format!("{more}\n[cassandra]\ncontact_points = [\"10.0.0.1:9042\"]\nreplication = 3\n");
             check(|text| format!("{text}\n{more}"), &[])
         };
         let settings = ring("").expect("valid").cassandra.expect("a ring");
         assert_eq!((settings.replication, settings.keyspace.as_str()), (Some(3), "im_platform"));
         assert_eq!(settings.history, Settings::default().history);
-        let vars = [("IM_PLATFORM__LIMITS__ROOM_MEGABYTES", "5"), ("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[\"a:1\"]")];
+        let vars = [
+            ("IM_PLATFORM__LIMITS__ROOM_MEGABYTES", "5"),
+            ("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[\"a:1\"]"),
+        ];
         let said = check(|text| text, &vars).expect_err("a limit");
         assert!(said.contains("limits: are kept by the embedded store only"), "{said}");
-        let said = check(|text| text, &[("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[]")]).expect_err("nowhere");
+        let said =
+            check(|text| text, &[("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[]")]).expect_err("nowhere");
         assert!(said.contains("cassandra.contact_points"), "{said}");
     }
 

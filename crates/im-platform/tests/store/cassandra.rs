@@ -46,10 +46,16 @@ impl Corner {
 
     /// No row of any table holds this text, except those of the downlink of these kinds.
     pub async fn holds_nothing_of(&self, text: &str, except: &[&str]) {
-        let session: Session = SessionBuilder::new().known_nodes(&self.ring).build().await.expect("connected");
+        let session: Session =
+            SessionBuilder::new().known_nodes(&self.ring).build().await.expect("connected");
         for table in tables() {
             let sql = format!("SELECT JSON * FROM {KEYSPACE}.{table}");
-            let rows = session.query_unpaged(sql.as_str(), ()).await.expect("read").into_rows_result().expect("rows");
+            let rows = session
+                .query_unpaged(sql.as_str(), ())
+                .await
+                .expect("read")
+                .into_rows_result()
+                .expect("rows");
             for row in rows.rows::<(String,)>().expect("texts") {
                 let (row,) = row.expect("a text");
                 let said = table == "downlink" && except.iter().any(|kind| row.contains(kind));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use im_platform::clock::Clock;
+use im_platform::store::Store;
 use im_platform::store::cassandra::{Cassandra, Settings};
 use im_platform::store::chat::Claimant;
 use im_platform::store::room::Occupancy;
 use im_platform::store::state::NodeSnapshot;
-use im_platform::store::Store;
 use tokio::sync::watch;
 
 use crate::ring::Ring;
@@ -23,7 +23,9 @@ const SENDERS: usize = 4;
 const PHASE: usize = 40;
 
 fn told(name: &str) -> PathBuf {
-    std::env::var_os(name).unwrap_or_else(|| panic!("{name} must be set; cargo xtask test cassandra does")).into()
+    std::env::var_os(name)
+        .unwrap_or_else(|| panic!("{name} must be set; cargo xtask test cassandra does"))
+        .into()
 }
 
 /// Sends until told to stop, each message until it is acknowledged; gives how many those were.
@@ -36,7 +38,9 @@ async fn send(
     let (mut n, mut repeated) = (0, 0);
     while !enough.load(Ordering::SeqCst) {
         let key = format!("s{sender}-{n:05}");
-        let room = async |key: &str| store.speak(NODE, EPOCH, &user(HALL), vec![spoken(&format!("r{key}"), "romeo@example.org")]).await;
+        let room = async |key: &str| {
+            store.speak(NODE, EPOCH, &user(HALL), vec![spoken(&format!("r{key}"), "romeo@example.org")]).await
+        };
         let one = async |key: &str| store.decide(NODE, EPOCH, vec![message(key, JULIET)]).await;
         loop {
             match one(&key).await {
@@ -79,9 +83,19 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
     };
     let store: Arc<dyn Store> = Cassandra::open(settings, Clock::System).await.expect("a store");
     let ttl = 3_600_000;
-    let snapshot = NodeSnapshot { epoch: EPOCH.into(), ttl, seq: 0, sessions: vec![session(JULIET, "balcony", false, 0)] };
+    let snapshot = NodeSnapshot {
+        epoch: EPOCH.into(),
+        ttl,
+        seq: 0,
+        sessions: vec![session(JULIET, "balcony", false, 0)],
+    };
     store.snapshot(NODE, snapshot).await.expect("a snapshot");
-    let who = Occupancy { room: user(HALL), user: user("romeo@example.org"), resource: "r".into(), nick: "R".into() };
+    let who = Occupancy {
+        room: user(HALL),
+        user: user("romeo@example.org"),
+        resource: "r".into(),
+        nick: "R".into(),
+    };
     store.occupy(NODE, EPOCH, 1, who, true).await.expect("in the room");
 
     let (sent, enough) = (Arc::new(watch::channel(0).0), Arc::new(AtomicBool::new(false)));
@@ -108,7 +122,8 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
 
     let here = change(2, true, JULIET, "balcony", true, 0);
     assert_eq!(store.change(NODE, EPOCH, vec![here]).await.expect("a change"), [JULIET]);
-    let claimant = Claimant { node: NODE.into(), epoch: EPOCH.into(), resource: "balcony".into(), idempotency: None };
+    let claimant =
+        Claimant { node: NODE.into(), epoch: EPOCH.into(), resource: "balcony".into(), idempotency: None };
     let claim = store.claim(&user(JULIET), claimant).await.expect("a claim").claim;
     let mut keys: Vec<String> = Vec::new();
     loop {
@@ -135,7 +150,8 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
         let mine: Vec<String> = keys.iter().filter(|key| key.starts_with(&start)).cloned().collect();
         assert_eq!(mine, expected, "what sender {sender} was told is stored: once, in order");
         let start = format!("rs{sender}-");
-        let mine: Vec<String> = spoken.iter().filter(|key| key.starts_with(&start)).map(|key| key[1..].to_owned()).collect();
+        let mine: Vec<String> =
+            spoken.iter().filter(|key| key.starts_with(&start)).map(|key| key[1..].to_owned()).collect();
         assert_eq!(mine, expected, "and what it said in the room");
     }
     drop(ring);

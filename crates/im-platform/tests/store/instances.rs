@@ -44,7 +44,8 @@ async fn what_one_instance_stored_another_hands_over_once_and_in_order() {
                 let (mut dice, mut ways) = (Dice(seed * 97 + sender), Vec::new());
                 for i in 0..10 {
                     let key = format!("s{seed}-{sender}-{i}");
-                    let answer = store.decide(NODE, EPOCH, vec![message(&key, JULIET)]).await.expect("a verdict");
+                    let answer =
+                        store.decide(NODE, EPOCH, vec![message(&key, JULIET)]).await.expect("a verdict");
                     ways.push((verdict(&answer[0]), key));
                     dice.wait().await;
                 }
@@ -61,7 +62,8 @@ async fn what_one_instance_stored_another_hands_over_once_and_in_order() {
                     ways.extend(drain(&resident, visit).await.into_iter().map(|key| ("drained", key)));
                 }
                 if visit < 3 {
-                    let gone = change(clock.fetch_add(1, Ordering::SeqCst), false, JULIET, "balcony", false, 0);
+                    let gone =
+                        change(clock.fetch_add(1, Ordering::SeqCst), false, JULIET, "balcony", false, 0);
                     resident[(visit + 1) % 2].change(NODE, EPOCH, vec![gone]).await.expect("a change");
                 }
             }
@@ -70,7 +72,8 @@ async fn what_one_instance_stored_another_hands_over_once_and_in_order() {
         let ways: Vec<(&str, String)> = tasks.join_all().await.into_iter().flatten().collect();
         let left = both[1].renew(NODE, EPOCH, TTL).await.expect("a lease");
         let rest = if left.is_empty() { Vec::new() } else { drain(&both, 1).await };
-        let of = |way: &str| ways.iter().filter(|(w, _)| *w == way).map(|(_, k)| k.clone()).collect::<Vec<_>>();
+        let of =
+            |way: &str| ways.iter().filter(|(w, _)| *w == way).map(|(_, k)| k.clone()).collect::<Vec<_>>();
         let mut drained = of("drained");
         drained.extend(rest);
         let (once, stored): (BTreeSet<_>, BTreeSet<_>) =
@@ -125,7 +128,10 @@ async fn a_request_to_one_and_its_settlement_to_another_leave_nothing_behind() {
         });
     }
     for (decided, settled) in tasks.join_all().await {
-        assert!(matches!((decided, settled.as_str()), ("stored", "Cancelled") | ("settled", "Noted")), "{decided} {settled}");
+        assert!(
+            matches!((decided, settled.as_str()), ("stored", "Cancelled") | ("settled", "Noted")),
+            "{decided} {settled}"
+        );
     }
     assert!(!both[0].any_pending().await.expect("asked"));
 }
@@ -167,7 +173,10 @@ async fn who_follows_the_downlink_at_one_hears_what_others_say_in_one_order() {
         let (store, to) = (Arc::clone(&both[writer % 2]), to.clone());
         tasks.spawn(async move {
             for i in 0..15 {
-                store.send_stanza(&to, format!("{{\"n\":{}}}", writer * 100 + i), by()).await.expect("queued");
+                store
+                    .send_stanza(&to, format!("{{\"n\":{}}}", writer * 100 + i), by())
+                    .await
+                    .expect("queued");
             }
         });
     }

@@ -72,7 +72,8 @@ impl Users for Cassandra {
             }
             let forgotten = now - before.last_at >= ATTEMPTS_FORGOTTEN;
             let failures = if forgotten { 1 } else { before.failures + 1 };
-            doc.attempts = Some(Attempts { failures, last_at: now, locked_until: now + lock_after(failures) });
+            doc.attempts =
+                Some(Attempts { failures, last_at: now, locked_until: now + lock_after(failures) });
             let verifiers = doc.verifiers.clone();
             if turn.commit(part).await? {
                 return Ok(Login::Verifiers(verifiers));

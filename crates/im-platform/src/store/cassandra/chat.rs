@@ -196,7 +196,8 @@ impl Chat for Cassandra {
         drop(turn);
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let (from, to) = (place_row(floor + 1), place_row(i64::MAX));
-        let queue: Vec<(String, Queued)> = self.rows(USERS, user.as_str(), (&from, &to), limit, false).await?;
+        let queue: Vec<(String, Queued)> =
+            self.rows(USERS, user.as_str(), (&from, &to), limit, false).await?;
         let items: Vec<Option<PendingItem>> = stream::iter(queue)
             .map(|(sort, queued)| async move {
                 let Some(stanza) = self.body(user.as_str(), queued.id, &queued.key).await? else {
@@ -496,7 +497,9 @@ impl Cassandra {
                     }
                     _ => {}
                 }
-                if let Some(verdict) = known.get(&message.key).and_then(|d| first_answer(d, doc.floor, message.again)) {
+                if let Some(verdict) =
+                    known.get(&message.key).and_then(|d| first_answer(d, doc.floor, message.again))
+                {
                     verdicts.push((*i, verdict));
                     continue;
                 }
@@ -590,13 +593,19 @@ impl Cassandra {
                 self.forget_letters(user, &stray).await?;
                 return Ok(Some(verdicts));
             }
-            let letters = written.into_iter().filter_map(|(d, i)| Some((d.letter?, d.id, messages[i].key.clone())));
+            let letters =
+                written.into_iter().filter_map(|(d, i)| Some((d.letter?, d.id, messages[i].key.clone())));
             stray.extend(letters);
         }
     }
 
     /// Bodies and where they are found, side by side.
-    async fn write_letters(&self, user: &str, messages: &[Message], written: &[(Decision, usize)]) -> Result<()> {
+    async fn write_letters(
+        &self,
+        user: &str,
+        messages: &[Message],
+        written: &[(Decision, usize)],
+    ) -> Result<()> {
         stream::iter(written)
             .map(Ok)
             .try_for_each_concurrent(AT_ONCE, |(decision, i)| async move {
@@ -619,7 +628,9 @@ impl Cassandra {
             .try_for_each_concurrent(AT_ONCE, |(sort, mut decision)| async move {
                 decision.decided_at = now;
                 let key = sort.trim_start_matches("k/");
-                if let (Some(letter), Some(stanza)) = (&decision.letter, self.body(user, decision.id, key).await?) {
+                if let (Some(letter), Some(stanza)) =
+                    (&decision.letter, self.body(user, decision.id, key).await?)
+                {
                     self.write_letter(user, decision.id, key, letter, stanza.get(), life).await?;
                 }
                 // With the number of the commit: a later erasure stays the last word.
@@ -642,7 +653,8 @@ impl Cassandra {
         let mut tried = 0;
         let life = ttl(self.settings.history);
         let owner = loop {
-            let sql = "INSERT INTO keys (key, owner, word) VALUES (?, '', 'settled') IF NOT EXISTS USING TTL ?";
+            let sql =
+                "INSERT INTO keys (key, owner, word) VALUES (?, '', 'settled') IF NOT EXISTS USING TTL ?";
             let answer = self.cql.cas(sql, (self.key(key), life)).await;
             match self.looked_up(answer, &mut tried).await? {
                 None => {}
@@ -671,7 +683,8 @@ impl Cassandra {
             let Some(doc) = part.doc.as_mut().filter(|doc| !doc.erasing) else {
                 // Its owner is gone, and with it what was kept.
                 drop(turn);
-                let sql = "UPDATE keys USING TTL ? SET word = 'settled', owner = '' WHERE key = ? IF owner = ?";
+                let sql =
+                    "UPDATE keys USING TTL ? SET word = 'settled', owner = '' WHERE key = ? IF owner = ?";
                 self.cql.cas(sql, (ttl(self.settings.history), self.key(key), owner)).await?;
                 return Ok(Settled::Noted);
             };
@@ -716,7 +729,8 @@ impl Cassandra {
                     self.list_remove("pending", owner, n).await?;
                 }
                 if found == Settled::Cancelled
-                    && let (Some(letter), Some(stanza)) = (&decision.letter, self.body(owner, decision.id, key).await?)
+                    && let (Some(letter), Some(stanza)) =
+                        (&decision.letter, self.body(owner, decision.id, key).await?)
                 {
                     let life = ttl(self.settings.history);
                     self.write_letter(owner, decision.id, key, letter, stanza.get(), life).await?;

@@ -279,7 +279,10 @@ impl Console for Cassandra {
             from = format!("{last}\0");
             for (sort, occupant) in rows {
                 let mut parts = sort.trim_start_matches("o/").splitn(3, '\0');
-                let (Some(user), Some(resource), Some(node)) = (parts.next(), parts.next(), parts.next()) else { continue };
+                let (Some(user), Some(resource), Some(node)) = (parts.next(), parts.next(), parts.next())
+                else {
+                    continue;
+                };
                 if !occupant.open || !nodes.lives(node, occupant.life, now) {
                     continue;
                 }
@@ -351,7 +354,11 @@ impl Console for Cassandra {
             let mut piece = self.said_after(from, last, most).await?;
             piece.reverse();
             for (seq, said) in piece {
-                let data = if text { self.data_of(&said).await?.and_then(|d| RawValue::from_string(d).ok()) } else { None };
+                let data = if text {
+                    self.data_of(&said).await?.and_then(|d| RawValue::from_string(d).ok())
+                } else {
+                    None
+                };
                 let item = DownItem {
                     seq,
                     id: said.id,
@@ -392,7 +399,8 @@ impl Console for Cassandra {
         for (id, body) in self.log_walk("audit", before, walk.limit.saturating_add(1)).await? {
             let Note { at, caller, action, subject } = read_json(&body)?;
             if at > after {
-                walk.items.push((id.to_string(), AuditItem { at: clock::format(at), caller, action, subject }));
+                walk.items
+                    .push((id.to_string(), AuditItem { at: clock::format(at), caller, action, subject }));
             }
         }
         Ok(walk.page())
@@ -420,7 +428,8 @@ impl Cassandra {
             after = last.clone();
             for (id, _) in piece {
                 let left = i32::try_from(most - count).unwrap_or(i32::MAX);
-                let rows: Vec<(String, B)> = self.rows(table, &id, (prefix, &end_of(prefix)), left, false).await?;
+                let rows: Vec<(String, B)> =
+                    self.rows(table, &id, (prefix, &end_of(prefix)), left, false).await?;
                 count += rows.len();
                 if count >= most {
                     return Ok(count);
@@ -452,7 +461,8 @@ impl Cassandra {
         let mut nodes = Nodes::default();
         self.add_nodes(&doc, &mut nodes).await?;
         let now: Millis = self.clock.now();
-        let here = doc.sessions.iter().find(|s| s.node == node && s.resource == resource && nodes.counts(s, now));
+        let here =
+            doc.sessions.iter().find(|s| s.node == node && s.resource == resource && nodes.counts(s, now));
         Ok(here.map(|s| SessionItem {
             user: user.into(),
             resource: resource.into(),

@@ -115,7 +115,12 @@ impl Cql {
         Ok(made)
     }
 
-    async fn run(&self, sql: &str, values: impl SerializeRow, consistency: Consistency) -> Result<QueryResult> {
+    async fn run(
+        &self,
+        sql: &str,
+        values: impl SerializeRow,
+        consistency: Consistency,
+    ) -> Result<QueryResult> {
         let mut prepared = self.prepare(sql).await?;
         prepared.set_consistency(consistency);
         prepared.set_is_idempotent(true);
@@ -206,9 +211,6 @@ fn applied(result: QueryResult) -> Result<Cas> {
 }
 
 /// An error of the driver.
-pub fn failed(
-    doing: &'static str,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> StoreError {
+pub fn failed(doing: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Failed { doing, source: Box::new(error) }
 }

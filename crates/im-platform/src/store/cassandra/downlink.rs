@@ -212,7 +212,8 @@ impl Cassandra {
                 let mut part = turn.look::<Stretch>().await?;
                 let last = part.doc.as_ref().map_or(stretch * STRETCH, |doc| doc.last);
                 // The one before as well: a stretch may have ended since it was tried first.
-                let known = self.is_said(stretch, &said.id).await? || self.is_said(stretch - 1, &said.id).await?;
+                let known =
+                    self.is_said(stretch, &said.id).await? || self.is_said(stretch - 1, &said.id).await?;
                 if known {
                     left = rest;
                     break;
@@ -340,7 +341,9 @@ impl Cassandra {
         let mut turn = self.turn(DOWNLINK, &stretch).await;
         loop {
             let mut part = turn.load::<Stretch>().await?;
-            let Some(mut said) = self.row::<Said>(DOWNLINK, &stretch, &row(seq)).await? else { return Ok(true) };
+            let Some(mut said) = self.row::<Said>(DOWNLINK, &stretch, &row(seq)).await? else {
+                return Ok(true);
+            };
             let data = self.data_of(&said).await?.unwrap_or_default();
             let gone = said.subject == user || said.kind == "im.stanza";
             let left = if gone { None } else { parties::without(&data, user) };

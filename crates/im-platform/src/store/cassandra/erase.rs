@@ -51,7 +51,14 @@ impl Cassandra {
             let doc = part.doc.as_mut().filter(|doc| !doc.erasing).ok_or(StoreError::NotFound("user"))?;
             // What stays is what the rest needs: the name, to find its entry in the list of names.
             let name = doc.name.take();
-            *doc = UserDoc { erasing: true, name, pending: 0, next: doc.next, floor: doc.floor, ..UserDoc::default() };
+            *doc = UserDoc {
+                erasing: true,
+                name,
+                pending: 0,
+                next: doc.next,
+                floor: doc.floor,
+                ..UserDoc::default()
+            };
             self.list_put("erasing", user.as_str(), &now.to_string(), part.n, None).await?;
             let sql = "INSERT INTO erased (hash, at) VALUES (?, ?) USING TTL ?";
             self.cql.write(sql, (self.key(&hash(user)), now, ttl(REMEMBERED))).await?;
@@ -95,7 +102,8 @@ impl Cassandra {
                 erased.footprints += u64::from(self.drop_print(name, &print, None).await?);
             }
         }
-        let media: Vec<(String, u64)> = self.rows(PRINTS, name, ("m/", &end_of("m/")), i32::MAX, false).await?;
+        let media: Vec<(String, u64)> =
+            self.rows(PRINTS, name, ("m/", &end_of("m/")), i32::MAX, false).await?;
         for (sort, _) in media {
             erased.media += u64::from(self.drop_medium(sort.trim_start_matches("m/"), Some(name)).await?);
         }
@@ -112,7 +120,20 @@ impl Cassandra {
         self.drop_entity(LISTS, name).await?;
         self.drop_entity(PRINTS, name).await?;
         let n = self.tick(0);
-        for list in ["spoke", "receipts", "rooms", "groups", "events", "friendof", "blockedby", "said", "answers", "noted", "in", "chosen"] {
+        for list in [
+            "spoke",
+            "receipts",
+            "rooms",
+            "groups",
+            "events",
+            "friendof",
+            "blockedby",
+            "said",
+            "answers",
+            "noted",
+            "in",
+            "chosen",
+        ] {
             self.list_clear(&format!("{list}/{name}"), n).await?;
         }
         if let Some(full) = doc.and_then(|doc| doc.name) {
@@ -137,7 +158,8 @@ impl Cassandra {
         let mut turn = self.turn(USERS, user).await;
         loop {
             let mut part = turn.load::<UserDoc>().await?;
-            let rows: Vec<(String, Decision)> = self.rows(USERS, user, ("k/", &end_of("k/")), PIECE, false).await?;
+            let rows: Vec<(String, Decision)> =
+                self.rows(USERS, user, ("k/", &end_of("k/")), PIECE, false).await?;
             if rows.is_empty() {
                 return Ok(erased);
             }
@@ -198,9 +220,17 @@ impl Cassandra {
         loop {
             let mut part = turn.load::<UserDoc>().await?;
             let n = part.n;
-            let Some(decision) = self.row::<Decision>(USERS, home, &decision_row(key)).await? else { return Ok(false) };
-            let Some(letter) = decision.letter.clone().filter(|_| decision.id == id) else { return Ok(false) };
-            if Jid::new(&letter.from).ok().and_then(|jid| UserId::of(&jid)).is_none_or(|from| from.as_str() != user) {
+            let Some(decision) = self.row::<Decision>(USERS, home, &decision_row(key)).await? else {
+                return Ok(false);
+            };
+            let Some(letter) = decision.letter.clone().filter(|_| decision.id == id) else {
+                return Ok(false);
+            };
+            if Jid::new(&letter.from)
+                .ok()
+                .and_then(|jid| UserId::of(&jid))
+                .is_none_or(|from| from.as_str() != user)
+            {
                 return Ok(false);
             }
             part.remove(decision_row(key));
@@ -255,7 +285,9 @@ impl Cassandra {
     async fn erase_answers(&self, user: &str) -> Result<()> {
         for (entry, _) in self.list_walk(&format!("answers/{user}"), "", "", usize::MAX >> 33).await? {
             let mut parts = entry.splitn(3, '\0');
-            let (Some(table), Some(id), Some(row)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let (Some(table), Some(id), Some(row)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
             let Some(table) = ENTITIES.into_iter().find(|known| known.0 == table) else { continue };
             let mut turn = self.turn(table, id).await;
             loop {
@@ -273,7 +305,9 @@ impl Cassandra {
     async fn erase_notes(&self, user: &str) -> Result<()> {
         for (id, _) in self.list_walk(&format!("noted/{user}"), "", "", usize::MAX >> 33).await? {
             let Ok(id) = id.parse::<i64>() else { continue };
-            for (_, body) in self.log_walk("audit", Some(id + 1), 1).await?.into_iter().filter(|(at, _)| *at == id) {
+            for (_, body) in
+                self.log_walk("audit", Some(id + 1), 1).await?.into_iter().filter(|(at, _)| *at == id)
+            {
                 let note = Note { subject: String::new(), ..read_json(&body)? };
                 self.log_put("audit", id, &json(&note)?, ttl(self.settings.audit)).await?;
             }

@@ -51,7 +51,9 @@ impl Cassandra {
             match self.looked_up(answer, &mut tried).await? {
                 None => {}
                 // The columns by name: id, body, seq. Ours, when the answer got lost.
-                Some(Cas::Refused(row)) if row.get(2) != Some(&Some(scylla::value::CqlValue::BigInt(seq))) => {
+                Some(Cas::Refused(row))
+                    if row.get(2) != Some(&Some(scylla::value::CqlValue::BigInt(seq))) =>
+                {
                     return Ok(false);
                 }
                 Some(_) => break,

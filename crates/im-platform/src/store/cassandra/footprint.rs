@@ -247,7 +247,13 @@ impl Cassandra {
     }
 
     /// Whether an audience lets this viewer in; the owner and an operator are always let in.
-    pub(super) async fn admitted(&self, eyes: &Eyes, owner: &str, audience: &Audience, born: i64) -> Result<bool> {
+    pub(super) async fn admitted(
+        &self,
+        eyes: &Eyes,
+        owner: &str,
+        audience: &Audience,
+        born: i64,
+    ) -> Result<bool> {
         let Eyes::User(viewer) = eyes else { return Ok(true) };
         if viewer == owner {
             return Ok(true);
@@ -388,7 +394,9 @@ impl Cassandra {
         let mut turn = self.turn(PRINTS, owner).await;
         let print = loop {
             let mut part = turn.load::<PrintsDoc>().await?;
-            let Some(print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else { return Ok(false) };
+            let Some(print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else {
+                return Ok(false);
+            };
             take_out(&mut part, name, &print);
             if let Some(cause) = cause {
                 let data = json!({ "id": name });
@@ -441,7 +449,9 @@ impl Cassandra {
         let mut turn = self.turn(PRINTS, owner).await;
         loop {
             let mut part = turn.load::<PrintsDoc>().await?;
-            let Some(mut print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else { return Ok(()) };
+            let Some(mut print) = self.row::<Print>(PRINTS, owner, &print_row(name)).await? else {
+                return Ok(());
+            };
             print.audience = without(&print.audience, user);
             part.put(print_row(name), &print, life)?;
             if turn.commit(part).await? {
@@ -453,7 +463,9 @@ impl Cassandra {
     /// A candidate as the viewer sees it, if it is to be found.
     async fn seen(&self, eyes: &Eyes, find: &Find, candidate: &Candidate) -> Result<Option<Feature>> {
         let Candidate { id, owner, name, .. } = candidate;
-        let Some(print) = self.print(owner, name).await?.filter(|print| print.id == *id) else { return Ok(None) };
+        let Some(print) = self.print(owner, name).await?.filter(|print| print.id == *id) else {
+            return Ok(None);
+        };
         let own = eyes.exact(owner);
         // Others search by what they are shown, else many small searches would find the exact place.
         let (lat, lon) = if own { print.exact } else { print.shown };
@@ -592,7 +604,8 @@ fn collection(features: Vec<Feature>, next: Option<(Millis, i64)>) -> FeatureCol
 impl Cassandra {
     /// Names of all footprints of an owner, a piece of them.
     pub(super) async fn prints_of(&self, owner: &str, limit: i32) -> Result<Vec<String>> {
-        let rows: Vec<(String, Print)> = self.rows(PRINTS, owner, ("f/", &end_of("f/")), limit, false).await?;
+        let rows: Vec<(String, Print)> =
+            self.rows(PRINTS, owner, ("f/", &end_of("f/")), limit, false).await?;
         Ok(rows.into_iter().map(|(sort, _)| sort.trim_start_matches("f/").to_owned()).collect())
     }
 }

@@ -84,7 +84,8 @@ impl Groups for Cassandra {
         let from = after.map_or("m/".into(), |after| format!("m/{after}\0"));
         let most = i32::try_from(limit).unwrap_or(i32::MAX - 1) + 1;
         let rows: Vec<(String, Role)> = self.rows(GROUPS, id, (&from, &end_of("m/")), most, false).await?;
-        let member = |(sort, role): (String, Role)| Member { user: sort.trim_start_matches("m/").into(), role };
+        let member =
+            |(sort, role): (String, Role)| Member { user: sort.trim_start_matches("m/").into(), role };
         group.members = rows.into_iter().map(member).collect();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         if group.members.len() > limit {
@@ -99,7 +100,8 @@ impl Groups for Cassandra {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let (mut items, mut after) = (Vec::new(), after.unwrap_or_default());
         while items.len() <= limit {
-            let piece = self.list_walk(&format!("groups/{user}"), "", &after, limit.saturating_add(1)).await?;
+            let piece =
+                self.list_walk(&format!("groups/{user}"), "", &after, limit.saturating_add(1)).await?;
             let Some((last, _)) = piece.last() else { break };
             after = last.clone();
             for (id, _) in piece {
@@ -176,7 +178,8 @@ impl Groups for Cassandra {
             };
             let n = part.n;
             // A group of many members goes in pieces; the last one takes the head.
-            let members: Vec<(String, Role)> = self.rows(GROUPS, id, ("m/", &end_of("m/")), 500, false).await?;
+            let members: Vec<(String, Role)> =
+                self.rows(GROUPS, id, ("m/", &end_of("m/")), 500, false).await?;
             let last = members.len() < 500;
             for (sort, _) in &members {
                 part.remove(sort.clone());
@@ -296,7 +299,8 @@ impl Cassandra {
             };
             let mut seen: Vec<(&str, Role)> = Vec::new();
             for (user, role) in &members {
-                let before = seen.iter().rev().find(|(known, _)| *known == user.as_str()).map(|(_, role)| *role);
+                let before =
+                    seen.iter().rev().find(|(known, _)| *known == user.as_str()).map(|(_, role)| *role);
                 doc.set(before, Some(*role));
                 seen.push((user.as_str(), *role));
                 self.write_member(&mut part, &new.id, user.as_str(), Some(*role)).await?;
@@ -314,7 +318,13 @@ impl Cassandra {
     }
 
     /// Puts a membership into the commit; where it can be found from the user's side is noted before.
-    async fn write_member(&self, part: &mut Part<GroupDoc>, id: &str, user: &str, role: Option<Role>) -> Result<()> {
+    async fn write_member(
+        &self,
+        part: &mut Part<GroupDoc>,
+        id: &str,
+        user: &str,
+        role: Option<Role>,
+    ) -> Result<()> {
         match role {
             Some(role) => {
                 self.list_put(&format!("groups/{user}"), id, "", part.n, None).await?;
@@ -417,7 +427,10 @@ impl Cassandra {
                 for sort in gone {
                     self.list_remove(&format!("groups/{}", sort.trim_start_matches("m/")), id, n).await?;
                 }
-                if let Some(old) = before.and_then(|doc| doc.room).filter(|old| report.room.as_ref().is_some_and(|room| room != old)) {
+                if let Some(old) = before
+                    .and_then(|doc| doc.room)
+                    .filter(|old| report.room.as_ref().is_some_and(|room| room != old))
+                {
                     self.free_room(&old, id).await?;
                 }
                 differs |= changed;

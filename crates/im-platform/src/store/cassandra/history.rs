@@ -134,7 +134,9 @@ impl Cassandra {
 
     /// What an entry stands for, if it counts.
     pub(super) async fn look_up(&self, id: i64, key: &str, home: &str) -> Result<Option<Found>> {
-        let Some(decision) = self.row::<Decision>(USERS, home, &decision_row(key)).await? else { return Ok(None) };
+        let Some(decision) = self.row::<Decision>(USERS, home, &decision_row(key)).await? else {
+            return Ok(None);
+        };
         let Some(letter) = decision.letter.clone().filter(|_| decision.id == id) else { return Ok(None) };
         let floor = self.head::<UserDoc>(USERS, home).await?.map_or(0, |doc| doc.floor);
         let status = decision.status(floor).to_owned();
@@ -152,7 +154,9 @@ impl Cassandra {
             }
         }
         let owner = match &page.with {
-            Some(with) if self.find_user(with.as_str()).await?.is_none() => return Ok(answer(Vec::new(), limit, span.forward)),
+            Some(with) if self.find_user(with.as_str()).await?.is_none() => {
+                return Ok(answer(Vec::new(), limit, span.forward));
+            }
             Some(with) => pair(page.user.as_str(), with.as_str()),
             None => page.user.to_string(),
         };
@@ -169,10 +173,15 @@ impl Cassandra {
             let piece = (limit + 1 - items.len()).max(20);
             let entries = self.entries(&owner, (after, before), span.forward, piece).await?;
             let Some(last) = entries.last().map(|entry| entry.0) else { break };
-            if span.forward { after = last } else { before = last }
+            if span.forward {
+                after = last
+            } else {
+                before = last
+            }
             let found: Vec<Option<HistoryItem>> = stream::iter(entries)
                 .map(|(id, key, home)| async move {
-                    let Some(found) = self.look_up(id, &key, &home).await?.filter(|found| wanted(found)) else {
+                    let Some(found) = self.look_up(id, &key, &home).await?.filter(|found| wanted(found))
+                    else {
                         return Ok::<_, StoreError>(None);
                     };
                     let Some(stanza) = self.body(&home, id, &key).await? else { return Ok(None) };

@@ -62,7 +62,9 @@ impl Cassandra {
             Item::Friend(user, friend, entry) => {
                 self.write_friend(&user, &friend, Some(entry), &cause).await.map(|c| c.changed)
             }
-            Item::Block(user, blocked) => self.write_block(&user, &blocked, true, &cause).await.map(|c| c.changed),
+            Item::Block(user, blocked) => {
+                self.write_block(&user, &blocked, true, &cause).await.map(|c| c.changed)
+            }
             Item::Group(new) => self.make_group(&new, &cause).await.map(|_| true),
             Item::Room(room, members) => self.write_room(&room, members).await.map(|()| true),
             Item::Wrong(detail) => return Ok(Imported::Failed { detail }),

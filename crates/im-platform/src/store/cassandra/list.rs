@@ -27,9 +27,17 @@ fn bucket(list: &str, name: &str) -> String {
 
 impl Cassandra {
     /// Writes an entry. `n` is the number of the commit that it belongs to.
-    pub(super) async fn list_put(&self, list: &str, name: &str, body: &str, n: i64, ttl: Option<i32>) -> Result<()> {
+    pub(super) async fn list_put(
+        &self,
+        list: &str,
+        name: &str,
+        body: &str,
+        n: i64,
+        ttl: Option<i32>,
+    ) -> Result<()> {
         let (key, bucket) = (self.key(list), bucket(list, name));
-        let sql = "INSERT INTO listing (list, bucket, name, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+        let sql =
+            "INSERT INTO listing (list, bucket, name, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
         if !bucket.is_empty() && self.first_time(&format!("{list}\0{bucket}")) {
             // Never removed, and the same whenever it is written.
             self.cql.write(sql, (&key, BUCKETS, &bucket, "", 1_i64, 0_i32)).await?;
@@ -60,7 +68,8 @@ impl Cassandra {
         let key = self.key(list);
         let end = super::part::end_of(prefix);
         // The first possible name: the prefix itself, or what comes after `after`.
-        let sql = "SELECT name, body FROM listing WHERE list = ? AND bucket = ? AND name >= ? AND name < ? LIMIT ?";
+        let sql =
+            "SELECT name, body FROM listing WHERE list = ? AND bucket = ? AND name >= ? AND name < ? LIMIT ?";
         let from = if after >= prefix { format!("{after}\0") } else { prefix.to_owned() };
         let buckets = if list.contains('/') {
             vec![String::new()]
@@ -102,7 +111,12 @@ impl Cassandra {
     }
 
     /// What came before an id, newest first.
-    pub(super) async fn log_walk(&self, list: &str, before: Option<i64>, limit: usize) -> Result<Vec<(i64, String)>> {
+    pub(super) async fn log_walk(
+        &self,
+        list: &str,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, String)>> {
         let before = before.unwrap_or(i64::MAX);
         let days = "SELECT name FROM listing WHERE list = ? AND bucket = '' AND name <= ? ORDER BY name DESC";
         let last = format!("{:010}", (before / DAY_MICROS).min(9_999_999_999));
@@ -112,7 +126,8 @@ impl Cassandra {
             let Ok(day) = day.parse::<i64>() else { continue };
             let left = i32::try_from(limit - found.len()).unwrap_or(i32::MAX);
             let sql = "SELECT id, body FROM log WHERE list = ? AND day = ? AND id < ? LIMIT ?";
-            let rows: Vec<(i64, Option<String>)> = self.cql.read(sql, (self.key(list), day, before, left)).await?;
+            let rows: Vec<(i64, Option<String>)> =
+                self.cql.read(sql, (self.key(list), day, before, left)).await?;
             found.extend(rows.into_iter().map(|(id, body)| (id, body.unwrap_or_default())));
             if found.len() >= limit {
                 break;

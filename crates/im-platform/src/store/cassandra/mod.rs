@@ -161,7 +161,8 @@ impl Cassandra {
     fn tick(&self, before: i64) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros());
         let now = i64::try_from(now).unwrap_or(i64::MAX).max(before + 1);
-        let given = self.last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(now.max(last + 1)));
+        let given =
+            self.last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(now.max(last + 1)));
         given.map_or(now, |last| now.max(last + 1))
     }
 
@@ -198,7 +199,10 @@ async fn follow(store: Weak<Cassandra>) {
             return;
         }
         if let Err(error) = store.look(&mut told, &mut others).await {
-            tracing::debug!(error = crate::http::problem::chain(&error), "other instances cannot be followed now");
+            tracing::debug!(
+                error = crate::http::problem::chain(&error),
+                "other instances cannot be followed now"
+            );
         }
     }
 }
@@ -273,7 +277,10 @@ struct Turns {
 impl Default for Turns {
     fn default() -> Self {
         let locks = || (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect();
-        Self { locks: ENTITIES.into_iter().map(|table| (table, locks())).collect(), hasher: RandomState::new() }
+        Self {
+            locks: ENTITIES.into_iter().map(|table| (table, locks())).collect(),
+            hasher: RandomState::new(),
+        }
     }
 }
 

@@ -34,8 +34,13 @@ impl Cassandra {
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(row)) => {
                     // The columns by name: key, fingerprint.
-                    let same = matches!(row.get(1), Some(Some(CqlValue::Blob(first))) if *first == once.fingerprint);
-                    tracing::trace!(subject = crate::jid::masked(subject), same, "an idempotency key comes again");
+                    let same =
+                        matches!(row.get(1), Some(Some(CqlValue::Blob(first))) if *first == once.fingerprint);
+                    tracing::trace!(
+                        subject = crate::jid::masked(subject),
+                        same,
+                        "an idempotency key comes again"
+                    );
                     return if same { Ok(true) } else { Err(StoreError::KeyReused) };
                 }
             }

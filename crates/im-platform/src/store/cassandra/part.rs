@@ -109,7 +109,11 @@ impl Cassandra {
     }
 
     /// The head with the number of its last commit; a number of now when there is none.
-    pub(super) async fn head_n<D: DeserializeOwned>(&self, table: Table, id: &str) -> Result<(i64, Option<D>)> {
+    pub(super) async fn head_n<D: DeserializeOwned>(
+        &self,
+        table: Table,
+        id: &str,
+    ) -> Result<(i64, Option<D>)> {
         let sql = format!("SELECT DISTINCT id, version, doc FROM {} WHERE id = ?", table.0);
         let rows: Vec<(String, Option<i64>, Option<String>)> = self.cql.read(&sql, (self.key(id),)).await?;
         Ok(kept(rows)?.map_or_else(|| (self.tick(0), None), |(_, kept)| (kept.n, kept.d)))
@@ -155,7 +159,8 @@ impl Cassandra {
         let mut turn = self.turn(table, id).await;
         loop {
             let mut part = turn.load::<serde_json::Value>().await?;
-            let rows: Vec<(String, serde_json::Value)> = self.rows(table, id, ("", "\u{10FFFF}"), 200, false).await?;
+            let rows: Vec<(String, serde_json::Value)> =
+                self.rows(table, id, ("", "\u{10FFFF}"), 200, false).await?;
             let last = rows.len() < 200;
             for (sort, _) in rows {
                 part.remove(sort);
@@ -170,7 +175,12 @@ impl Cassandra {
     }
 
     /// One row of an entity.
-    pub(super) async fn row<B: DeserializeOwned>(&self, table: Table, id: &str, sort: &str) -> Result<Option<B>> {
+    pub(super) async fn row<B: DeserializeOwned>(
+        &self,
+        table: Table,
+        id: &str,
+        sort: &str,
+    ) -> Result<Option<B>> {
         Ok(self.rows_of(table, id, &[sort.to_owned()]).await?.pop().map(|(_, body)| body))
     }
 }
@@ -318,7 +328,8 @@ impl Turn<'_> {
             let source = "others changed the same at the same time, again and again".into();
             return Err(StoreError::Failed { doing: "changing something", source });
         }
-        let pause = Duration::from_millis(u64::from(self.tried) + u64::from(Uuid::new_v4().as_bytes()[0]) / 16);
+        let pause =
+            Duration::from_millis(u64::from(self.tried) + u64::from(Uuid::new_v4().as_bytes()[0]) / 16);
         tokio::time::sleep(pause.min(PAUSE)).await;
         Ok(false)
     }
@@ -350,7 +361,9 @@ fn outbox_name(table: Table, id: &str) -> String {
     format!("{}\0{id}", table.0)
 }
 
-fn kept<D: DeserializeOwned>(rows: Vec<(String, Option<i64>, Option<String>)>) -> Result<Option<(i64, Kept<D>)>> {
+fn kept<D: DeserializeOwned>(
+    rows: Vec<(String, Option<i64>, Option<String>)>,
+) -> Result<Option<(i64, Kept<D>)>> {
     let Some((_, Some(version), Some(doc))) = rows.into_iter().next() else { return Ok(None) };
     Ok(Some((version, read_json(&doc)?)))
 }
@@ -370,7 +383,8 @@ fn mark() -> i64 {
 
 /// JSON of something of ours.
 pub fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| StoreError::Failed { doing: "writing JSON", source: Box::new(e) })
+    serde_json::to_string(value)
+        .map_err(|e| StoreError::Failed { doing: "writing JSON", source: Box::new(e) })
 }
 
 /// Reads what [`json`] wrote.

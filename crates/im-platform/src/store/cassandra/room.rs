@@ -197,7 +197,9 @@ impl Rooms for Cassandra {
                 continue;
             }
             let mut parts = entry.splitn(3, '\0');
-            let (Some(room), Some(user), Some(resource)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let (Some(room), Some(user), Some(resource)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
             let (Ok(room), Ok(user)) = (UserId::parse(room), UserId::parse(user)) else { continue };
             let gone = Occupancy { room, user, resource: resource.into(), nick: String::new() };
             self.occupy_one(node, &lease, seq, &gone, false).await?;
@@ -240,7 +242,8 @@ impl Rooms for Cassandra {
     ) -> Result<RoomMessages> {
         let (doc, nodes) = self.known_room(room.as_str()).await?;
         if let Some(viewer) = viewer {
-            let member: Option<Affiliation> = self.row(ROOMS, room.as_str(), &member_row(viewer.as_str())).await?;
+            let member: Option<Affiliation> =
+                self.row(ROOMS, room.as_str(), &member_row(viewer.as_str())).await?;
             if member.is_none() && !self.is_there(room.as_str(), viewer.as_str(), &nodes).await? {
                 return Err(StoreError::NotFound("room"));
             }
@@ -364,7 +367,9 @@ impl Cassandra {
             let mut doc = doc;
             for (sort, occupant) in rows {
                 let mut parts = sort.trim_start_matches("o/").splitn(3, '\0');
-                let (Some(user), Some(_), Some(node)) = (parts.next(), parts.next(), parts.next()) else { continue };
+                let (Some(user), Some(_), Some(node)) = (parts.next(), parts.next(), parts.next()) else {
+                    continue;
+                };
                 let lives = nodes.lives(node, occupant.life, now);
                 let (was, is) = by_user.entry(user.to_owned()).or_default();
                 *was |= occupant.open;
@@ -494,7 +499,14 @@ impl Cassandra {
     }
 
     /// Writes one join or leave unless a later one is known, and what follows from it for a member.
-    async fn occupy_one(&self, node: &str, lease: &NodeDoc, seq: i64, who: &Occupancy, open: bool) -> Result<()> {
+    async fn occupy_one(
+        &self,
+        node: &str,
+        lease: &NodeDoc,
+        seq: i64,
+        who: &Occupancy,
+        open: bool,
+    ) -> Result<()> {
         let (room, user) = (who.room.as_str(), who.user.as_str());
         let row = occupant_row(user, &who.resource, node);
         let entry = format!("{room}\0{user}\0{}", who.resource);
@@ -519,7 +531,14 @@ impl Cassandra {
                 doc.nodes.insert(node.into(), lease.life);
                 self.list_put("rooms", room, "", n, None).await?;
                 self.list_put(&format!("rooms/{user}"), room, "", n, None).await?;
-                self.list_put(&format!("in/{user}"), &format!("{room}\0{}\0{node}", who.resource), "", n, None).await?;
+                self.list_put(
+                    &format!("in/{user}"),
+                    &format!("{room}\0{}\0{node}", who.resource),
+                    "",
+                    n,
+                    None,
+                )
+                .await?;
                 self.list_put(&format!("in-room/{node}"), &entry, &lease.life.to_string(), n, None).await?;
             } else {
                 self.list_put("rooms", room, "", n, None).await?;
@@ -533,7 +552,8 @@ impl Cassandra {
             if turn.commit(part).await? {
                 if !open {
                     self.list_remove(&format!("in-room/{node}"), &entry, n).await?;
-                    self.list_remove(&format!("in/{user}"), &format!("{room}\0{}\0{node}", who.resource), n).await?;
+                    self.list_remove(&format!("in/{user}"), &format!("{room}\0{}\0{node}", who.resource), n)
+                        .await?;
                 }
                 return Ok(());
             }
@@ -544,7 +564,9 @@ impl Cassandra {
     pub(super) async fn leave_rooms(&self, user: &str, resource: &str, node: &str) -> Result<()> {
         for (entry, _) in self.list_walk(&format!("in/{user}"), "", "", 10_000).await? {
             let mut parts = entry.splitn(3, '\0');
-            let (Some(room), Some(r), Some(of)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let (Some(room), Some(r), Some(of)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
             if r != resource || of != node {
                 continue;
             }
@@ -555,9 +577,11 @@ impl Cassandra {
                 let Some(mut doc) = part.doc.take() else { break };
                 let row = occupant_row(user, resource, node);
                 let (from, to) = occupants_of(user);
-                let rows: Vec<(String, Occupant)> = self.rows(ROOMS, room, (&from, &to), 1_000, false).await?;
+                let rows: Vec<(String, Occupant)> =
+                    self.rows(ROOMS, room, (&from, &to), 1_000, false).await?;
                 let Some((_, mine)) = rows.iter().find(|(sort, o)| *sort == row && o.open) else { break };
-                let gone = Occupant { open: false, nick: String::new(), at: self.clock.now(), ..mine.clone() };
+                let gone =
+                    Occupant { open: false, nick: String::new(), at: self.clock.now(), ..mine.clone() };
                 part.put(row.clone(), &gone, Some(TOMBSTONE))?;
                 doc.occupants -= 1;
                 if !rows.iter().any(|(sort, o)| *sort != row && o.open) {
@@ -566,7 +590,8 @@ impl Cassandra {
                 part.doc = Some(doc);
                 if turn.commit(part).await? {
                     self.list_remove(&format!("in/{user}"), &entry, n).await?;
-                    self.list_remove(&format!("in-room/{node}"), &format!("{room}\0{user}\0{resource}"), n).await?;
+                    self.list_remove(&format!("in-room/{node}"), &format!("{room}\0{user}\0{resource}"), n)
+                        .await?;
                     break;
                 }
             }
@@ -660,7 +685,8 @@ impl Cassandra {
 
     /// Copies messages to their stretch. With their own numbers as timestamps: what was removed since stays removed.
     async fn flush(&self, room: &str, lines: &[Line]) -> Result<()> {
-        let sql = "INSERT INTO timeline (room, bucket, seq, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
+        let sql =
+            "INSERT INTO timeline (room, bucket, seq, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
         let life = ttl(self.settings.rooms);
         for line in lines {
             let values = (self.key(room), stretch(line.seq), line.seq, json(line)?, line.id, life);
@@ -752,7 +778,8 @@ impl Cassandra {
         });
         let items: Vec<Option<RoomMessage>> = stream::iter(lines)
             .map(|line| async move {
-                let counts = self.head::<Counts>(RECEIPTS, &receipts(room, line.seq)).await?.unwrap_or_default();
+                let counts =
+                    self.head::<Counts>(RECEIPTS, &receipts(room, line.seq)).await?.unwrap_or_default();
                 let Some(stanza) = self.body(&home(room), line.id, &line.key).await? else {
                     return Ok::<_, StoreError>(None);
                 };
@@ -872,7 +899,8 @@ impl Cassandra {
             if turn.commit(part).await? {
                 for (sort, _) in rows {
                     let mut parts = sort.splitn(3, '\0');
-                    if let (Some(_), Some(resource), Some(node)) = (parts.next(), parts.next(), parts.next()) {
+                    if let (Some(_), Some(resource), Some(node)) = (parts.next(), parts.next(), parts.next())
+                    {
                         let entry = format!("{room}\0{user}\0{resource}");
                         self.list_remove(&format!("in-room/{node}"), &entry, self.tick(0)).await?;
                     }

@@ -74,7 +74,8 @@ impl State for Cassandra {
             // An older picture than the one we have: good as a sign of life only.
             return Ok(Vec::new());
         }
-        let mut changes = if floor.is_some() { self.absent(node, doc.life, &snapshot).await? } else { Vec::new() };
+        let mut changes =
+            if floor.is_some() { self.absent(node, doc.life, &snapshot).await? } else { Vec::new() };
         let seq = snapshot.seq;
         changes.extend(snapshot.sessions.into_iter().map(|session| Change { seq, open: true, session }));
         self.apply(node, doc, changes, From::Snapshot).await
@@ -224,7 +225,13 @@ impl Cassandra {
         Ok(drain.into_iter().flatten().collect())
     }
 
-    async fn apply_to(&self, node: &str, lease: &NodeDoc, changes: &[Change], from: From) -> Result<Option<String>> {
+    async fn apply_to(
+        &self,
+        node: &str,
+        lease: &NodeDoc,
+        changes: &[Change],
+        from: From,
+    ) -> Result<Option<String>> {
         let Some(user) = changes.first().map(|change| change.session.user.clone()) else { return Ok(None) };
         let mut turn = self.turn(USERS, user.as_str()).await;
         let (drain, closed) = loop {
@@ -268,7 +275,11 @@ impl Cassandra {
             }
             if turn.commit(part).await? {
                 for resource in &closed {
-                    let is_open = changes.iter().rev().find(|c| c.session.resource == *resource).is_some_and(|c| c.open);
+                    let is_open = changes
+                        .iter()
+                        .rev()
+                        .find(|c| c.session.resource == *resource)
+                        .is_some_and(|c| c.open);
                     if !is_open {
                         self.list_remove(&format!("at/{node}"), &at(&user, resource), n).await?;
                     }
@@ -321,7 +332,8 @@ impl Cassandra {
             let Ok(user) = UserId::parse(user) else { continue };
             if !named.contains(&name) {
                 let resource = resource.to_owned();
-                let session = SessionState { user, resource, available: false, priority: 0, show: None, status: None };
+                let session =
+                    SessionState { user, resource, available: false, priority: 0, show: None, status: None };
                 changes.push(Change { seq: snapshot.seq, open: false, session });
             }
         }
@@ -385,7 +397,9 @@ impl Cassandra {
         let mut any = false;
         for (name, _) in due {
             let mut parts = name.splitn(3, '\0');
-            let (Some(at), Some(user), Some(resource)) = (parts.next(), parts.next(), parts.next()) else { continue };
+            let (Some(at), Some(user), Some(resource)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
             if at.parse::<Millis>().is_ok_and(|at| at > now) {
                 break;
             }
@@ -426,5 +440,12 @@ impl Cassandra {
 
 /// A user's head as it begins. Places in the queue begin where no earlier user of this address had any.
 pub fn new_user(origin: &str, now: Millis, n: i64) -> UserDoc {
-    UserDoc { origin: origin.into(), created_at: now, state_since: now, next: n, floor: n - 1, ..UserDoc::default() }
+    UserDoc {
+        origin: origin.into(),
+        created_at: now,
+        state_since: now,
+        next: n,
+        floor: n - 1,
+        ..UserDoc::default()
+    }
 }

@@ -55,7 +55,9 @@ impl Cassandra {
     /// Footprints and media past their time.
     async fn remove_due(&self) -> Result<bool> {
         let now = self.clock.now();
-        let over = |name: &str| name.split('\0').next().and_then(|at| at.parse::<Millis>().ok()).is_some_and(|at| at <= now);
+        let over = |name: &str| {
+            name.split('\0').next().and_then(|at| at.parse::<Millis>().ok()).is_some_and(|at| at <= now)
+        };
         let mut any = false;
         for (name, _) in self.list_walk("due/prints", "", "", 100).await? {
             if !over(&name) {

@@ -135,11 +135,12 @@ impl Nodes {
 
     /// Whether a session counts now.
     pub fn counts(&self, s: &Sess, now: Millis) -> bool {
-        s.open && if s.node.is_empty() {
-            s.expires_at.is_some_and(|at| at > now)
-        } else {
-            self.lives(&s.node, s.life, now)
-        }
+        s.open
+            && if s.node.is_empty() {
+                s.expires_at.is_some_and(|at| at > now)
+            } else {
+                self.lives(&s.node, s.life, now)
+            }
     }
 }
 
@@ -218,7 +219,8 @@ impl Cassandra {
     /// Looks up the nodes of these sessions that are not known yet.
     pub(super) async fn add_nodes(&self, doc: &UserDoc, nodes: &mut Nodes) -> Result<()> {
         let claim = doc.claim.iter().map(|c| c.node.as_str());
-        let names: Vec<String> = doc.sessions.iter().map(|s| s.node.as_str()).chain(claim).map(String::from).collect();
+        let names: Vec<String> =
+            doc.sessions.iter().map(|s| s.node.as_str()).chain(claim).map(String::from).collect();
         self.add_nodes_named(names, nodes).await
     }
 

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::Sqlite;
 use super::once::once;
 use super::writer::Tx;
-use super::Sqlite;
 use crate::clock;
 use crate::jid::Jid;
 use crate::store::downlink::{Downlink, page};
