@@ -84,6 +84,8 @@ pub enum Type {
     Bool,
     /// An http or https URL, or empty.
     Url,
+    /// Several of these, with spaces or commas between them, or empty.
+    Urls,
     /// Any text.
     Text,
     /// A text that is stored encrypted and never shown.
@@ -306,11 +308,11 @@ pub const SETTINGS: &[Setting<'static>] = &[
     ),
     setting(
         "platform.url",
-        Type::Url,
+        Type::Urls,
         "",
         "Platform",
         "Address",
-        "Base URL of a remote platform, for example https://im.example.org. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
+        "Base URL of a remote platform, for example https://im.example.org. Several, with spaces between them, are instances that serve the same users: the next one is asked when one is gone. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
     ),
     setting(
         "platform.token.password",
@@ -509,8 +511,8 @@ pub struct Config {
     pub clustered: bool,
     /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
     pub senior: bool,
-    /// `platform.url`; None = embedded.
-    pub url: Option<String>,
+    /// `platform.url`, without slashes at the ends; empty = embedded.
+    pub urls: Vec<String>,
     /// `platform.token.password`
     pub token: String,
     /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
@@ -592,15 +594,11 @@ impl Setting<'_> {
             },
             Type::Bool if matches!(value, "true" | "false") => Ok(()),
             Type::Bool => Err("expected true or false".into()),
-            Type::Url if value.is_empty() => Ok(()),
-            Type::Url => match value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")) {
-                Some(rest)
-                    if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace) =>
-                {
-                    Ok(())
-                }
-                _ => Err("expected a URL that starts with http:// or https://, or nothing".into()),
-            },
+            Type::Url | Type::Urls if value.is_empty() => Ok(()),
+            Type::Url if is_url(value) => Ok(()),
+            Type::Url => Err("expected a URL that starts with http:// or https://, or nothing".into()),
+            Type::Urls if urls(value).all(is_url) => Ok(()),
+            Type::Urls => Err("expected URLs that start with http:// or https://, or nothing".into()),
             Type::Text | Type::Secret => Ok(()),
         }
     }
@@ -610,6 +608,16 @@ impl Setting<'_> {
     pub fn secret(&self) -> bool {
         matches!(self.kind, Type::Secret)
     }
+}
+
+/// The addresses in a list of them.
+fn urls(list: &str) -> impl Iterator<Item = &str> {
+    list.split([' ', ',', '\t', '\n']).filter(|url| !url.is_empty())
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
 /// A module's `<name>.mode` as it stands in [`SETTINGS`].
@@ -726,7 +734,7 @@ impl Config {
             },
             clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
             senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
-            url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
+            urls: urls(&text("platform.url")).map(|u| u.trim_end_matches('/').to_owned()).collect(),
             token: text("platform.token.password"),
             keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
@@ -752,7 +760,7 @@ impl Config {
     /// Whether the platform is another than the embedded one.
     #[must_use]
     pub fn remote(&self) -> bool {
-        self.url.is_some() || self.keystone.is_some()
+        !self.urls.is_empty() || self.keystone.is_some()
     }
 
     /// Whether anything is sent to a platform at all.
@@ -813,7 +821,7 @@ impl Config {
     #[must_use]
     pub fn connection(&self) -> impl PartialEq + use<> {
         (
-            self.url.clone(),
+            self.urls.clone(),
             self.token.clone(),
             self.keystone.clone(),
             self.proxy.clone(),
@@ -845,7 +853,7 @@ mod tests {
             ("unknown", "x"),
         ];
         let (config, wrong) = Config::read(raw(&bad), Some(&config));
-        assert_eq!((config.chat, config.timeout_ms, config.url), (ModuleMode::Mirror, 3000, None));
+        assert_eq!((config.chat, config.timeout_ms, config.urls.len()), (ModuleMode::Mirror, 3000, 0));
         let text: Vec<_> = wrong.iter().map(ToString::to_string).collect();
         assert_eq!(text.len(), 3, "{text:?}");
         assert_eq!(

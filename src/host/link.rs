@@ -189,8 +189,9 @@ fn reconfigure(core: &Core) {
         core.client.disconnect("no module is in mirror or decide mode");
         return;
     }
-    if let Some(url) = &config.url {
-        let target = Target { url: url.clone(), credential: Credential::Bearer(config.token.clone()) };
+    if !config.urls.is_empty() {
+        let target =
+            Target { urls: config.urls.clone(), credential: Credential::Bearer(config.token.clone()) };
         if let Err(error) = core.client.connect(target, &config) {
             core.failed("settings", error);
         }

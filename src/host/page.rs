@@ -419,7 +419,7 @@ fn field(h: &mut String, config: &Config, setting: &Setting<'_>) {
                 );
             }
         }
-        Type::Url | Type::Text => {
+        Type::Url | Type::Urls | Type::Text => {
             let _ = write!(
                 h,
                 "<input type=\"text\" size=\"40\" id=\"{id}\" name=\"{name}\" value=\"{}\" aria-describedby=\"{id}-help\">",

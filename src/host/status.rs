@@ -114,6 +114,7 @@ pub fn settings(config: &Config) -> Value {
                     Type::Number(min, max) => json!({ "min": min, "max": max }),
                     Type::Bool => json!("bool"),
                     Type::Url => json!("url"),
+                    Type::Urls => json!("urls"),
                     Type::Text => json!("text"),
                     Type::Secret => json!("secret"),
                 },

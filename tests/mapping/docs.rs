@@ -249,6 +249,7 @@ fn kind(setting: &Setting<'_>) -> String {
         Type::Number(min, max) => format!("{min} to {max}"),
         Type::Bool => "true, false".into(),
         Type::Url => "URL".into(),
+        Type::Urls => "URLs".into(),
         Type::Text => "text".into(),
         Type::Secret => "secret text".into(),
     }

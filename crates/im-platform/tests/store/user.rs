@@ -20,7 +20,7 @@ pub fn verifiers() -> Vec<Verifier> {
     serde_json::from_str(json).expect("verifiers")
 }
 
-fn new(jid: &str, name: Option<&str>) -> NewUser {
+pub fn new(jid: &str, name: Option<&str>) -> NewUser {
     NewUser { user: user(jid), verifiers: verifiers(), name: name.map(Into::into), email: Some("x@y".into()) }
 }
 
@@ -267,7 +267,7 @@ suite! {
         let others: Vec<_> = said.items.iter().filter(|e| e.subject != JULIET).map(|e| e.kind.as_str()).collect();
         assert_eq!(others, ["im.group.changed", "im.room.changed"], "what others' announcements said about her is gone");
         assert!(said.items.iter().all(|e| !e.data.get().contains(JULIET)) && said.items[0].data.get().contains(ROMEO));
-        w.holds_nothing_of("juliet", &["im.user.removed"]);
+        w.holds_nothing_of("juliet", &["im.user.removed"]).await;
         w.store.create_user(new(JULIET, None), by()).await.expect("the address is free");
         let page = HistoryPage { user: juliet, with: None, limit: 100, before: None, span: Span::default() };
         assert!(w.store.history(page).await.expect("history").items.is_empty(), "and a new user inherits nothing");
