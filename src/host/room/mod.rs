@@ -435,7 +435,7 @@ impl Core {
         // A room sends to its speaker too. If that was not seen, the copies go another way, and nothing is known of them.
         let seen = word == "handed" || reached.contains(&speaker);
         let said = lock(&self.rooms.table).said.get(&held.seq).cloned().unwrap_or_default();
-        let item = match said.told.filter(|_| !alone && !(held.again && held.token.is_none())) {
+        let item = match said.told.filter(|_| !(alone || held.again && held.token.is_none())) {
             Some(_) if !seen => None,
             Some(told) => {
                 let (more, less) = room::difference(&told, &reached, &speaker);
