@@ -17,10 +17,10 @@ use crate::ffi::frame::Outcome;
 use crate::modules::state::Sessions;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::jid::Jid;
-use crate::stanza::json;
+use crate::stanza::{Stanza, json};
 
 use super::core::{Core, lock};
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use super::feed::{About, What};
 use super::{footprint, group};
 
@@ -37,6 +37,7 @@ pub fn run(core: &Core) {
     // Read anew when the senior member changes: meanwhile another one may have been at it.
     let mut place: Option<Cursor> = None;
     while !core.ending.load(Ordering::Acquire) {
+        cursor::introduce(core);
         if core.listen_anew.swap(false, Ordering::AcqRel) {
             place = None;
         }
@@ -85,8 +86,7 @@ fn carry_out_all(core: &Core, cursor: &mut Cursor, answer: &Downlink) -> bool {
         }
         match carry_out(core, event) {
             Carried::Nothing => {}
-            Carried::Out(outcome) => {
-                told(core, event, outcome);
+            Carried::Out(_) => {
                 cursor.done = Some(event.id.clone());
                 cursor.write(core);
             }
@@ -124,10 +124,11 @@ fn poll(core: &Core, cursor: Option<&str>) -> Result<Downlink, PlatformError> {
 }
 
 /// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carried {
     /// Nothing was to be done in Openfire.
     Nothing,
-    /// It was done, or said to be impossible (`applied`, `gone`, `failed`, `late`); either way it is over.
+    /// It was done, or said to be impossible; either way it is over. The word counts.
     Out(&'static str),
     /// The host ends, and it has not been done.
     Withdrawn,
@@ -135,48 +136,47 @@ pub enum Carried {
 
 /// Carries out one event. What Openfire cannot do is said on the page and not tried again; the next event is not kept waiting for it.
 fn carry_out(core: &Core, event: &DownEvent) -> Carried {
-    // Our own change coming back.
-    if event.origin.as_ref().is_some_and(|origin| origin.node == core.node) {
+    // A change of our own, or of another member's of the cluster, coming back.
+    let ours = |node: &String| *node == core.node || lock(&core.members).contains(node);
+    if event.origin.as_ref().is_some_and(|origin| ours(&origin.node)) {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return Carried::Nothing;
     }
-    let own = match module(event) {
-        "footprint" => footprint::downlink::carry_out as fn(&Core, &DownEvent) -> Carried,
-        "group" => group::carry_out,
-        _ => return by_verb(core, event),
-    };
-    match core.config().module(module(event)).mode {
-        ModuleMode::Decide => own(core, event),
-        _ => declined(core, event, &format!("{}.downlink", module(event))),
+    let name = module(event);
+    if matches!(name, "footprint" | "group") {
+        let carried = match (core.config().module(name).mode, name) {
+            (ModuleMode::Decide, "group") => group::carry_out(core, event),
+            (ModuleMode::Decide, _) => footprint::downlink::carry_out(core, event),
+            _ => Carried::Nothing,
+        };
+        if let Carried::Out(outcome) = carried {
+            told(core, event, outcome);
+        }
+        return carried;
     }
-}
-
-/// The event's module is not in decide mode.
-fn declined(core: &Core, event: &DownEvent, row: &str) -> Carried {
-    core.row_counts.add(row, "not_deciding");
-    told(core, event, "not_deciding");
-    Carried::Nothing
-}
-
-/// Carries out an event that is one verb.
-fn by_verb(core: &Core, event: &DownEvent) -> Carried {
     let Some((module, verb, arguments)) = verb(core, event).unwrap_or_else(|why| {
-        core.row_counts.add(&format!("{}.downlink", module(event)), "unusable");
+        core.row_counts.add(&format!("{name}.downlink"), "unusable");
         core.failed("downlink", format!("{} of the platform's cannot be used: {why}", event.kind));
         told(core, event, "unusable");
         None
     }) else {
         return Carried::Nothing;
     };
+    // What a folder has taken over is not the platform's to change.
+    if core.folder(module).is_some() {
+        core.row_counts.add(&format!("{module}.downlink"), "not_the_platforms");
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
+    }
     if core.config().module(module).mode != ModuleMode::Decide {
+        core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
         // A change shows in lists; what somebody sent is gone.
         if event.kind == "im.stanza" {
-            core.failed(
-                "downlink",
-                format!("a stanza of the platform's was not routed: {module} is not in decide mode"),
-            );
+            let text = format!("a stanza of the platform's was not routed: {module} is not in decide mode");
+            core.failed("downlink", text);
         }
-        return declined(core, event, &format!("{module}.{}", verb.replace('.', "_")));
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
     }
     let follows = match verb {
         "user.create" => Some("user.made"),
@@ -190,12 +190,14 @@ fn by_verb(core: &Core, event: &DownEvent) -> Carried {
     if let Some(row) = follows {
         core.echoes.forget(row, &event.subject);
     }
+    if let Carried::Out(outcome) = carried {
+        told(core, event, outcome);
+    }
     carried
 }
 
-/// Has it done in Openfire, and counts what became of it.
+/// Has it done, and counts what became of it.
 pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Carried {
-    let row = format!("{module}.{}", verb.replace('.', "_"));
     let outcome = match core.effects.apply(LIMIT, verb, arguments) {
         Some((Outcome::Ok, _)) => "applied",
         Some((Outcome::Gone, _)) => "gone",
@@ -203,16 +205,19 @@ pub fn apply(core: &Core, module: &str, verb: &str, arguments: &[String]) -> Car
             core.failed("downlink", format!("{verb} failed in Openfire ({outcome:?}): {detail}"));
             "failed"
         }
-        None if core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire) => {
-            return Carried::Withdrawn;
-        }
+        None if ends(core) => return Carried::Withdrawn,
         None => {
             core.failed("downlink", format!("{verb} was not carried out within {} s", LIMIT.as_secs()));
             "late"
         }
     };
-    core.row_counts.add(&row, outcome);
+    core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), outcome);
     Carried::Out(outcome)
+}
+
+/// Whether what was not done now will be done after the next start.
+pub fn ends(core: &Core) -> bool {
+    core.ending.load(Ordering::Acquire) || core.stopping.load(Ordering::Acquire)
 }
 
 /// Tells other plugins.
@@ -255,7 +260,17 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             .ok_or("its subject is nobody of this server".to_owned())
     };
     Ok(Some(match event.kind.as_str() {
-        "im.stanza" => ("chat", "route", vec![stanza(core, event, &data)?]),
+        "im.stanza" => {
+            let stanza = stanza(core, event, &data)?;
+            match stanza.type_() {
+                Some("groupchat") => {
+                    let nick =
+                        stanza.from().and_then(|from| from.rsplit(['/', '@']).next()).unwrap_or_default();
+                    ("room", "room.say", vec![needed("to")?, nick.to_owned(), stanza.to_xml_string()])
+                }
+                _ => ("chat", "route", vec![stanza.to_xml_string()]),
+            }
+        }
         "im.session.close" => {
             let resource = text("resource");
             let bare = event.subject.clone();
@@ -276,6 +291,18 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             arguments.extend(entry.groups);
             ("friend", "roster.put", arguments)
         }
+        "im.room.changed" => {
+            let members = data.get("members").and_then(Value::as_array).ok_or("members is missing")?;
+            let pair = |m: &Value| Some(format!("{} {}", m["affiliation"].as_str()?, m["user"].as_str()?));
+            let mut arguments = vec![event.subject.clone()];
+            arguments.extend(members.iter().filter_map(pair));
+            ("room", "room.make", arguments)
+        }
+        "im.room.removed" => ("room", "room.destroy", vec![event.subject.clone()]),
+        "im.room.member" => {
+            let affiliation = data.get("affiliation").and_then(Value::as_str).unwrap_or("none");
+            ("room", "room.member", vec![event.subject.clone(), text("user"), affiliation.to_owned()])
+        }
         "im.state.changed" => {
             let state: UserState = serde_json::from_value(data).map_err(|e| e.to_string())?;
             let (show, status) = shown(&lock(&core.sessions), &state);
@@ -293,7 +320,7 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
 
 /// A stanza that somebody sends through the platform. Without a sender it is the server's; without an id it has the event's, by which a repeated one is
 /// recognised.
-fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String> {
+fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<Stanza, String> {
     let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
     let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict).map_err(|e| e.to_string())?;
     let to = data.get("to").and_then(Value::as_str).ok_or("to is missing")?;
@@ -304,7 +331,7 @@ fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String
     if stanza.id().is_none() {
         stanza.set_attr("id", Some(&event.id));
     }
-    Ok(stanza.to_xml_string())
+    Ok(stanza)
 }
 
 /// What contacts are to see from our resource: the aggregated state, but nothing while a session of this server's leads, because they see that one.

@@ -23,7 +23,7 @@ use crate::platform::{Headers, PlatformError};
 use crate::stanza::Element;
 
 use super::core::{Core, lock, now_ms};
-use super::downlink::{Carried, apply};
+use super::downlink::{Carried, apply, ends};
 use super::import::{End, read_from_openfire};
 
 /// Groups in one list from Openfire.
@@ -66,14 +66,20 @@ impl Pictures {
         state.missed = true;
     }
 
-    /// For the status page.
-    pub fn status(&self) -> Value {
+    /// For the status page: whether the picture was told for the mode and the platform of now, and what it came to.
+    pub fn status(&self, core: &Core) -> Value {
+        let now = key(core);
         let state = lock(&self.state);
         json!({
-            "told": state.told.is_some(), "groups": state.groups, "reported": state.reported,
+            "told": state.told.as_ref() == Some(&now), "groups": state.groups, "reported": state.reported,
             "applied": state.applied, "at_ms": state.at_ms, "error": state.error,
         })
     }
+}
+
+/// What the picture is told for.
+fn key(core: &Core) -> (ModuleMode, Option<String>) {
+    (core.config().module("group").mode, core.client.url())
 }
 
 /// Carries out what the platform says about a group.
@@ -86,16 +92,16 @@ pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     let id = event.subject.clone();
     match event.kind.as_str() {
         "im.group.removed" => apply(core, "group", "group.remove", &[id]),
-        "im.group.member" => match serde_json::from_str(event.data.get()) {
-            Ok(Membership { user, role: Some(role) }) => {
-                apply(core, "group", "group.member", &[id, user, word(role).into()])
+        "im.group.member" => {
+            let Ok(Membership { user, role }) = serde_json::from_str(event.data.get()) else {
+                core.failed("downlink", format!("{} of the platform's cannot be used", event.kind));
+                return Carried::Out("unusable");
+            };
+            match role {
+                Some(role) => apply(core, "group", "group.member", &[id, user, word(role).into()]),
+                None => apply(core, "group", "group.unmember", &[id, user]),
             }
-            Ok(Membership { user, role: None }) => apply(core, "group", "group.unmember", &[id, user]),
-            Err(error) => {
-                core.failed("downlink", format!("a membership of the platform's cannot be read: {error}"));
-                Carried::Out("failed")
-            }
-        },
+        }
         // What it is by now: it may be gone again.
         "im.group.changed" => match patiently(core, || whole(core, &id)) {
             Some(Some(group)) if group.room.is_none() => put(core, &group),
@@ -103,7 +109,7 @@ pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
                 core.row_counts.add("group.group_put", "gone");
                 Carried::Out("gone")
             }
-            None if core.ending.load(Ordering::Acquire) => Carried::Withdrawn,
+            None if ends(core) => Carried::Withdrawn,
             None => Carried::Out("failed"),
         },
         _ => Carried::Nothing,
@@ -169,8 +175,8 @@ fn patiently<T>(core: &Core, ask: impl Fn() -> Result<T, PlatformError>) -> Opti
 /// Tells the picture if it is time. It is told by the thread that tells changes, when none is waiting, so that nothing older comes after it; in decide
 /// mode what the platform has said meanwhile is done first.
 pub fn picture_if_due(core: &Core) {
-    let mode = core.config().module("group").mode;
-    let key = (mode, core.client.url());
+    let key = key(core);
+    let mode = key.0;
     let ready = mode >= ModuleMode::Mirror
         && key.1.is_some()
         && core.breaker.closed()
@@ -186,7 +192,8 @@ pub fn picture_if_due(core: &Core) {
         }
     }
     // The embedded platform has another port each time.
-    let platform = core.config().url.clone().unwrap_or_else(|| "embedded".into());
+    let urls = core.config().urls.join(" ");
+    let platform = if urls.is_empty() { "embedded" } else { &urls };
     let mark = format!("groups {platform}");
     let missed = lock(&core.groups.state).missed;
     let known = core.journal.marked(&mark).is_ok_and(|mark| mark.is_some());

@@ -1,5 +1,4 @@
-//! The reference platform as the child of this process: by itself (`cargo xtask run --platform-only`), or beside the Openfire of `cargo xtask run`, where
-//! its token must be known to whoever runs both.
+//! The reference platform as the child of this process (`cargo xtask run --platform-only`), and the ways into one that the plugin embeds.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -7,10 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::builds;
 use crate::project::{Doing, Failure, Output, Project};
+
+/// How long a platform may take until it is served.
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The platform, ending with its pipe.
 pub struct Platform {
@@ -48,19 +50,6 @@ impl Platform {
         drop(self.stdin.take());
         self.child.wait().doing("waiting for the platform").map(|_| ())
     }
-
-    /// What curl needs to speak to it (`curl --config FILE`), so that the token stands on no command line.
-    pub fn write_curl(&self, file: &Path) -> Result<(), Failure> {
-        let text = format!(
-            "# Made by cargo xtask run for this run's platform.\nheader = \"authorization: Bearer {}\"\nheader = \"content-type: application/json\"\nurl = \"{}/v1/downlink\"\n",
-            self.token,
-            self.base()
-        );
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut out = options.open(file).doing(format!("writing {}", file.display()))?;
-        out.write_all(text.as_bytes()).doing(format!("writing {}", file.display()))
-    }
 }
 
 /// Starts it, says how to get in, and serves until somebody stops us. What it keeps stays in `target/run-platform`.
@@ -93,6 +82,26 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
     }
     println!("\nStopping");
     platform.stop()
+}
+
+/// Writes what curl needs to speak to the platform of this data folder, once somebody serves it (`curl --config FILE`; the token stands on no command
+/// line).
+pub fn write_curl(binary: &Path, data: &Path, file: &Path) -> Result<(), Failure> {
+    let give_up = Instant::now() + START_LIMIT;
+    let pass = loop {
+        let mut pass = Command::new(binary);
+        pass.arg("pass").arg("--data").arg(data);
+        let late = Instant::now() > give_up;
+        match said(if late { &mut pass } else { pass.stderr(Stdio::null()) }) {
+            Ok(pass) => break pass,
+            Err(why) if late => return Err(why),
+            Err(_) => std::thread::park_timeout(Duration::from_millis(200)),
+        }
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut out = options.open(file).doing(format!("writing {}", file.display()))?;
+    writeln!(out, "{pass}").doing(format!("writing {}", file.display()))
 }
 
 /// A link that logs in at the console, once.
@@ -129,7 +138,7 @@ pub fn start(binary: &Path, data: &Path, log: &Path) -> Result<Platform, Failure
 
 /// What a command prints.
 fn said(command: &mut Command) -> Result<String, Failure> {
-    let done = command.stderr(Stdio::inherit()).output().doing("starting im-platform")?;
+    let done = command.output().doing("starting im-platform")?;
     if !done.status.success() {
         return Err(Failure::new(format!("im-platform failed ({})", done.status)));
     }

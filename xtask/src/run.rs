@@ -1,5 +1,4 @@
-//! `cargo xtask run`: a real Openfire with the plugin in decide mode on a platform beside it, to chat through and to send through. The platform is the one
-//! that the plugin would embed; beside it stands one whose token is known here, so that the downlink can be tried.
+//! `cargo xtask run`: a real Openfire with the plugin in decide mode on the embedded platform, to chat through and to send through.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +10,7 @@ use signal_hook::iterator::Signals;
 
 use crate::builds;
 use crate::openfire::{Launch, Server};
-use crate::platform::{self, Platform};
+use crate::platform;
 use crate::project::{Doing, Failure, Output, Project};
 use crate::tools::Jdk;
 
@@ -50,14 +49,6 @@ fn start(project: &Project) -> Result<(), Failure> {
     let jar = builds::jar(project, &jdk, Output::Kept(&project.log("dist")?))?;
     builds::openfire(project, &jdk, Output::Kept(&project.log("fetch")?))?;
 
-    let data = project.target.join("run-data");
-    if data.exists() {
-        fs::remove_dir_all(&data).doing(format!("removing {}", data.display()))?;
-    }
-    let binary = builds::platform_binary(project);
-    let mut platform = platform::start(&binary, &data, &project.log("run-platform")?)?;
-    let curl = project.target.join("run.curl");
-    platform.write_curl(&curl)?;
     let launch = Launch {
         home: project.target.join("run"),
         domain: DOMAIN,
@@ -69,15 +60,18 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
             ("plugin.cloudbridge.group.mode", "decide".into()),
-            ("plugin.cloudbridge.platform.url", platform.base()),
-            ("plugin.cloudbridge.platform.token.password", platform.token.clone()),
+            ("plugin.cloudbridge.room.mode", "decide".into()),
+            ("plugin.cloudbridge.footprint.mode", "decide".into()),
             // Logins are decided only where passwords cannot pass in clear.
             ("xmpp.client.tls.policy", "required".into()),
         ],
         options: &[],
     };
     let mut server = Server::start(project, &jdk, &launch)?;
-    println!("{}", what_to_do(&launch, &server, &platform, &curl, &platform::console(&binary, &data)?));
+    let binary = builds::platform_binary(project);
+    let curl = project.target.join("run.curl");
+    platform::write_curl(&binary, &launch.home.join("cloudbridge/platform"), &curl)?;
+    println!("{}", what_to_do(&launch, &server, &binary, &curl)?);
     while stopped.recv_timeout(Duration::from_millis(250)) == Err(mpsc::RecvTimeoutError::Timeout) {
         if !server.alive() {
             return Err(Failure::new(format!(
@@ -88,25 +82,25 @@ fn start(project: &Project) -> Result<(), Failure> {
     }
     println!("\nStopping");
     server.stop();
-    platform.stop()
+    Ok(())
 }
 
-fn what_to_do(launch: &Launch, server: &Server, platform: &Platform, curl: &Path, console: &str) -> String {
+fn what_to_do(launch: &Launch, server: &Server, binary: &Path, curl: &Path) -> Result<String, Failure> {
     let (xmpp, admin) = (server.xmpp_port, server.admin_port);
+    let data = launch.home.join("cloudbridge/platform");
     let accounts: Vec<String> = launch
         .users
         .iter()
         .map(|(name, password)| format!("    {name}@{DOMAIN}  password {password}"))
         .collect();
-    format!(
-        "\nOpenfire runs with Cloud Bridge in decide mode; a platform of its own decides who gets what.\n\n\
+    Ok(format!(
+        "\nOpenfire runs with Cloud Bridge in decide mode; the embedded platform decides who gets what.\n\n\
          Accounts\n{}\n\
          XMPP server 127.0.0.1, port {xmpp}, STARTTLS; the certificate is self-signed, so tell the client to accept it\n\
          Settings and status   http://127.0.0.1:{admin}{PAGE}\n\
          The same as JSON      http://127.0.0.1:{admin}{PAGE}?json\n\
-         The platform's pages  {console}\n\
-         \x20                     (logs you in once, within ten minutes)\n\
-         Its interfaces        {}/docs\n\
+         The platform's pages  {}\n\
+         \x20                     (logs you in once, within ten minutes; another link: {} console --data {})\n\
          (this test server's console has no login page: whoever reaches the address is the administrator)\n\n\
          Try it: log in as juliet and as romeo with any two XMPP clients (in the account's advanced settings, set\n\
          server and port by hand) and write to each other. Log romeo out, write to him, log him in again: the message\n\
@@ -117,10 +111,12 @@ fn what_to_do(launch: &Launch, server: &Server, platform: &Platform, curl: &Path
          Logs: {}\n\n\
          Ctrl-C stops everything.",
         accounts.join("\n"),
-        platform.base(),
+        platform::console(binary, &data)?,
+        binary.display(),
+        data.display(),
         curl.display(),
         launch.home.join("logs/openfire.log").display(),
-    )
+    ))
 }
 
 /// Puts the jar into an installation that the user has and runs.

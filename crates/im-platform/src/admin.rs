@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::clock::Clock;
+use crate::auth::{Scope, pass};
+use crate::clock::{Clock, Millis};
 use crate::console::ticket::{self, Offer};
 use crate::media::Folder;
 use crate::serve::{ServeError, own};
@@ -88,7 +89,7 @@ pub fn token(signing: bool) -> std::io::Result<String> {
     Ok(if signing { format!("whsec_{}", STANDARD.encode(bytes)) } else { URL_SAFE_NO_PAD.encode(bytes) })
 }
 
-/// Why there is no link to the console.
+/// Why there is no way in.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// Nobody serves it, or without a console.
@@ -111,14 +112,34 @@ pub enum ConsoleError {
 /// [`ConsoleError`].
 pub fn console(data: &Path, offer: Offer) -> Result<String, ConsoleError> {
     let folder = |source| ConsoleError::Folder { folder: data.into(), source };
-    let address = ticket::address(data).map_err(folder)?;
-    let address = address.ok_or_else(|| ConsoleError::NotServed(data.into()))?;
-    // Its lock tells a platform that was killed from one that runs.
-    if own(data).is_ok() {
-        return Err(ConsoleError::NotServed(data.into()));
-    }
+    let address = served(data)?;
     let ticket = ticket::write(data, offer, Clock::System.now()).map_err(folder)?;
     Ok(format!("{address}#login={ticket}"))
+}
+
+/// What curl needs (`curl --config`) to speak to the platform that serves a data folder: its address with this path, and a pass of this scope for
+/// these hours. The token stands on no command line.
+///
+/// # Errors
+/// [`ConsoleError`].
+pub fn pass(data: &Path, scope: Scope, hours: u32, path: &str) -> Result<String, ConsoleError> {
+    let address = served(data)?;
+    let base = address.strip_suffix("/console").unwrap_or(&address);
+    let now = Clock::System.now();
+    let until = now + Millis::from(hours) * 3_600_000;
+    let token = pass::write(data, scope, now, until)
+        .map_err(|source| ConsoleError::Folder { folder: data.into(), source })?;
+    Ok(format!(
+        "header = \"authorization: Bearer {token}\"\nheader = \"content-type: application/json\"\nurl = \"{base}{path}\""
+    ))
+}
+
+/// Where the platform is that serves a data folder: its console's address.
+fn served(data: &Path) -> Result<String, ConsoleError> {
+    let folder = |source| ConsoleError::Folder { folder: data.into(), source };
+    let address = ticket::address(data).map_err(folder)?;
+    // Its lock tells a platform that was killed from one that runs.
+    address.filter(|_| own(data).is_err()).ok_or_else(|| ConsoleError::NotServed(data.into()))
 }
 
 #[cfg(test)]

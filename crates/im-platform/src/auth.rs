@@ -4,6 +4,7 @@
 //! rotation), and tokens of a Keystone. Leaves out: where secrets are kept (`config`), what a scope may do (each route says it).
 
 mod keystone;
+pub mod pass;
 mod signed;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub use keystone::{KeystoneTokens, Role, Rules, TOKEN_HEADER};
 pub use signed::{Secret, SignedRequests, sign};
 
 /// What a credential may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// A bridge: everything a message server needs, verifiers included.
@@ -124,6 +125,12 @@ impl Credentials for AnyOf {
     }
 }
 
+/// The bearer token that a request brings (RFC 6750 2.1).
+fn bearer<'a>(request: &'a Request<&[u8]>) -> Option<&'a str> {
+    let (kind, given) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    kind.eq_ignore_ascii_case("bearer").then(|| given.trim())
+}
+
 /// Bearer tokens that do not change while the process runs.
 pub struct StaticTokens {
     tokens: Vec<(String, Caller)>,
@@ -146,15 +153,12 @@ impl StaticTokens {
 #[async_trait]
 impl Credentials for StaticTokens {
     async fn check(&self, request: &Request<&[u8]>) -> Option<Result<Caller, AuthError>> {
-        let value = request.headers().get(AUTHORIZATION)?;
-        let given = value.to_str().ok().and_then(|v| v.split_once(' '));
-        let Some((_, given)) = given.filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")) else {
-            return Some(Err(AuthError::Wrong));
-        };
+        request.headers().get(AUTHORIZATION)?;
+        let Some(given) = bearer(request) else { return Some(Err(AuthError::Wrong)) };
         // All are compared, so that the time taken does not say which one was near.
         let mut found = None;
         for (token, caller) in &self.tokens {
-            if bool::from(token.as_bytes().ct_eq(given.trim().as_bytes())) {
+            if bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
                 found = Some(caller);
             }
         }

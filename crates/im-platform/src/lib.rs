@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod modules;
 pub mod openapi;
 pub mod password;
+mod private;
 pub mod serve;
 pub mod store;
 

@@ -56,6 +56,21 @@ enum Command {
         #[arg(long)]
         no_text: bool,
     },
+    /// Print what curl needs (`curl --config`) to speak to the embedded platform that serves a data folder: a token for some hours, and the address.
+    Pass {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// What it may do: integrator, operator or read-only.
+        #[arg(long, default_value = "integrator", value_parser = ["integrator", "operator", "read-only"])]
+        scope: String,
+        /// How long.
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+        hours: u32,
+        /// Path of the interface that is called.
+        #[arg(default_value = "/v1/downlink")]
+        path: String,
+    },
     /// Read a configuration and say what is wrong with it.
     CheckConfig {
         /// The configuration file.
@@ -103,6 +118,15 @@ fn main() -> ExitCode {
             let scope = if read_only { Scope::ReadOnly } else { Scope::Operator };
             let link = admin::console(&data, Offer { scope, text: !no_text && !read_only });
             done(link.map(|link| println!("{link}")), |_| 1)
+        }
+        Command::Pass { data, scope, hours, path } => {
+            let scope = match scope.as_str() {
+                "operator" => Scope::Operator,
+                "read-only" => Scope::ReadOnly,
+                _ => Scope::Integrator,
+            };
+            let pass = admin::pass(&data, scope, hours, &path);
+            done(pass.map(|lines| println!("{lines}")), |_| 1)
         }
         Command::CheckConfig { example: true, .. } => {
             print!("{}", config::EXAMPLE);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::publication::Publication;
 use super::{GEOLOC, MICROBLOG, default_access, ids, pep, shown};
 use crate::host::core::Core;
-use crate::host::downlink::Carried;
+use crate::host::downlink::{Carried, ends};
 use crate::host::pep::PepError;
 use crate::stanza::jid::Jid;
 
@@ -22,6 +22,7 @@ pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     let outcome = match done {
         Ok(true) => "applied",
         Ok(false) => "gone",
+        Err(_) if ends(core) => return Carried::Withdrawn,
         Err(why) => {
             core.failed("downlink", format!("{row}: {why}"));
             "failed"

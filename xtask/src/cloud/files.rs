@@ -21,7 +21,7 @@ pub const ADMIN: &str = "admin-of-the-test-cloud";
 /// The password of Swift's own user.
 pub const SWIFT: &str = "swift-of-the-test-cloud";
 /// Seconds that a token holds after `start keystone short`.
-const SHORT: u32 = 12;
+const SHORT: u32 = 20;
 
 /// Writes every configuration file and makes the folders they name.
 pub fn write(home: &Path, ports: &Ports) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 //! A ticket is a random text; its file is named by the text's SHA-256, so that who can only list the folder gets nothing.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::hash;
 use crate::admin::token;
 use crate::auth::{Caller, Scope};
 use crate::clock::Millis;
+use crate::private::{private_file, private_folder};
 
 /// How long a ticket is good.
 pub const LIFE: Millis = 10 * 60_000;
@@ -97,20 +98,4 @@ pub fn address(data: &Path) -> io::Result<Option<String>> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn private_file(file: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(content)
 }

@@ -231,3 +231,46 @@ fn what_an_operator_reads_is_in_the_audit_once_and_without_the_text() {
     let audit = platform.ok("operator", "GET", "/v1/console/audit", None);
     assert!(!audit.to_string().contains("juliet"), "{audit}");
 }
+
+#[test]
+fn a_pass_lets_a_program_in_until_it_is_removed_and_does_no_more_than_its_scope() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let refused = run(&["pass", "--data"], &[&data]);
+    assert!(!refused.status.success(), "nobody serves it");
+    let server = Server::start(&data);
+    server.snapshot(0, &["romeo@example.org/orchard"]);
+    let passed = |more: &[&str]| {
+        let made = run(&[&["pass"], more, &["--data"]].concat(), &[&data]);
+        assert!(made.status.success(), "{made:?}");
+        let text = String::from_utf8(made.stdout).expect("text");
+        let value = |name: &str| {
+            let line = text.lines().find_map(|l| l.strip_prefix(name)).expect("a line").trim_matches('"');
+            line.to_owned()
+        };
+        (value("header = \"authorization: Bearer "), value("url = "))
+    };
+    let (token, url) = passed(&[]);
+    assert_eq!(url, format!("{}/v1/downlink", server.base));
+    let send = |token: &str, method, path: &str, body: Option<&str>| {
+        server.send(method, path, Some(token), "application/json", body).expect("an answer").status
+    };
+    let stanza = r#"{"to":"romeo@example.org","stanza":{"kind":"message","body":"hello"}}"#;
+    assert_eq!(send(&token, "POST", "/v1/downlink", Some(stanza)), 202);
+    assert_eq!(
+        send(&token, "GET", "/v1/users/romeo@example.org/scram", None),
+        403,
+        "verifiers are the bridge's"
+    );
+    let (reader, _) = passed(&["--scope", "read-only", "--hours", "1"]);
+    assert_eq!(send(&reader, "POST", "/v1/downlink", Some(stanza)), 403);
+    assert_eq!(send("no-such-token-as-this", "POST", "/v1/downlink", Some(stanza)), 401);
+    let names = std::fs::read_dir(data.join("passes")).expect("passes").map(|f| f.expect("a file").path());
+    for file in names.collect::<Vec<_>>() {
+        let text = std::fs::read_to_string(&file).expect("text") + &file.to_string_lossy();
+        assert!(!text.contains(&token), "the token is nowhere on the disk");
+        std::fs::remove_file(file).expect("removed");
+    }
+    assert_eq!(send(&token, "POST", "/v1/downlink", Some(stanza)), 401, "removed is over");
+    assert!(!run(&["pass", "--scope", "bridge", "--data"], &[&data]).status.success());
+}

@@ -59,6 +59,7 @@ import org.xmpp.packet.Message;
  * contact OWNER NAME     puts a local user into somebody's roster
  * offline NAME           how many messages Openfire's own offline store holds for a user
  * roster NAME            a user's contacts as Openfire keeps them, tab separated: ADDRESS=NAME|SUBSCRIPTION|ASK|[GROUPS]
+ * group …                what the console does to groups, see GroupCommands
  * sessions               client sessions on this node
  * route XML              routes a message as a plugin does: through PacketRouter, on a thread of nobody's
  * reap                   ends the detached XEP-0198 sessions that are over their time (Openfire looks every minute)
@@ -176,6 +177,8 @@ final class Commands {
                 return String.valueOf(stored.size());
             case "roster":
                 return roster(words[1]);
+            case "group":
+                return GroupCommands.execute(line.split(" "));
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
             case "route":

@@ -1,6 +1,9 @@
 package org.cloudbridge.suite;
 
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What somebody says to the platform, by one HTTP request each, arrives as XMPP: once, in order, whoever restarts meanwhile. */
 final class Downlink {
@@ -49,6 +52,19 @@ final class Downlink {
         remote.platform.delete("/v1/sessions/" + Platform.encode(server.jid("romeo")) + "/orchard");
         Await.until("romeo is logged out", () -> !romeo.connected());
         Check.equal("[]", server.status().get("failures").text(), "failures");
+    }
+
+    @Scenario("the line for a user in README.md does what it says: its body, sent to the platform, arrives at romeo")
+    static void readme(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote, "juliet", "romeo").up();
+        listens(server);
+        Client romeo = stage.online(server, "romeo", "orchard");
+        String text = Files.readString(stage.world.root.resolve("README.md"));
+        Matcher line = Pattern.compile("-d '(\\{\"to\": \"romeo@localhost\".*\\})'").matcher(text);
+        Check.that(line.find(), "README.md has a line for a user");
+        post(remote, line.group(1).replace("@localhost", "@" + server.domain()));
+        romeo.inbox.awaitBody(Json.parse(line.group(1)).get("stanza", "body").text());
     }
 
     @Scenario("a stanza that cannot be read is said on the page, and the next one goes on")
@@ -108,5 +124,34 @@ final class Downlink {
         remote.startAgain();
         say(remote, romeo.bareJid(), "again", "");
         romeo.inbox.awaitId("again");
+    }
+
+    @Scenario("told that it is in a cluster the bridge shares its place by properties; while it is not the senior member it leaves what is said")
+    static void member(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote, "juliet", "romeo").up();
+        listens(server);
+        Client romeo = stage.online(server, "romeo", "orchard");
+        server.change("clustered", true);
+        String node = server.status().get("node").text();
+        Await.until("the node is named",
+                () -> server.command("get plugin.cloudbridge.cluster.node." + node).equals("member"));
+        say(remote, romeo.bareJid(), "m1", "");
+        romeo.inbox.awaitId("m1");
+        Await.until("the place is shared", () -> {
+            String cursor = server.command("get plugin.cloudbridge.downlink.cursor");
+            return cursor.contains("after") && !cursor.contains("done");
+        });
+        server.change("senior", false);
+        Await.until("it is told that another one is senior", () -> !server.status().get("listens").isTrue());
+        say(remote, romeo.bareJid(), "m2", "");
+        romeo.ping();
+        Check.equal(1L, server.status().get("modules", "chat", "rows", "chat.route", "applied").number(), "what was routed");
+        server.change("senior", true);
+        romeo.inbox.awaitId("m2");
+        say(remote, romeo.bareJid(), "m3", "");
+        romeo.inbox.awaitId("m3");
+        long count = romeo.inbox.messages().stream().map(Xml::id).filter(id -> id.startsWith("m") && id.length() == 2).count();
+        Check.equal(3L, count, "messages, each once");
     }
 }

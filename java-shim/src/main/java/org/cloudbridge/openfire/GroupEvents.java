@@ -44,7 +44,7 @@ final class GroupEvents implements GroupEventListener {
 
     @Override
     public void groupCreated(Group group, Map params) {
-        if (wanted()) {
+        if (wanted(group)) {
             tell(iq -> {
                 OpenfireGroups.keepApart(group);
                 OpenfireGroups.members(OpenfireGroups.describe(iq, group), group);
@@ -52,9 +52,14 @@ final class GroupEvents implements GroupEventListener {
         }
     }
 
+    /** A group that was made for the platform is whole now. */
+    void made(Group group) {
+        groupCreated(group, null);
+    }
+
     @Override
     public void groupDeleting(Group group, Map params) {
-        if (wanted()) {
+        if (wanted(group)) {
             tell(iq -> {
                 Element element = iq.addElement("group", OpenfireGroups.NAMESPACE);
                 element.addAttribute("id", OpenfireGroups.id(group));
@@ -67,7 +72,7 @@ final class GroupEvents implements GroupEventListener {
     public void groupModified(Group group, Map params) {
         Object what = params == null ? null : params.get("type");
         boolean renamed = "nameModified".equals(what);
-        if ((renamed || "descriptionModified".equals(what)) && wanted()) {
+        if ((renamed || "descriptionModified".equals(what)) && wanted(group)) {
             tell(iq -> {
                 Object before = params.get("originalValue");
                 if (renamed && before != null) {
@@ -104,7 +109,7 @@ final class GroupEvents implements GroupEventListener {
 
     private void member(Group group, Map params, String role) {
         Object user = params == null ? null : params.get(role);
-        if (user == null || !wanted()) {
+        if (user == null || !wanted(group)) {
             return;
         }
         tell(iq -> {
@@ -115,8 +120,8 @@ final class GroupEvents implements GroupEventListener {
         });
     }
 
-    private boolean wanted() {
-        return filter.wanted("event", "group", "*") != null;
+    private boolean wanted(Group group) {
+        return filter.wanted("event", "group", "*") != null && !OpenfireGroups.isBeingMade(group);
     }
 
     private void tell(Telling telling) {

@@ -29,11 +29,13 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
     private static final int MEMBERS_FROM = 3;
 
     private final UserVerbs.Accounts accounts;
+    private final GroupEvents events;
     /** Bare JIDs without an account: the groups that they are in, and their roles. */
     private final Map<String, Map<String, String>> waiting = new HashMap<>();
 
-    GroupVerbs(UserVerbs.Accounts accounts) {
+    GroupVerbs(UserVerbs.Accounts accounts, GroupEvents events) {
         this.accounts = accounts;
+        this.events = events;
     }
 
     @Override
@@ -58,16 +60,11 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
         String id = arguments[0];
         String description = GroupNames.fitting(arguments[2], GroupNames.DESCRIPTION_MOST, id);
         Group group = OpenfireGroups.find(id);
-        boolean made = group == null;
-        if (made) {
-            try {
-                group = OpenfireGroups.create(id, arguments[1]);
-            } catch (GroupAlreadyExistsException e) {
-                return new Delivery.Result(Frame.OUTCOME_FAILED, "a group of that name was made at the same time");
-            }
+        if (group == null) {
+            return make(id, arguments[1], description, arguments);
         }
         String name = OpenfireGroups.called(id, arguments[1]);
-        boolean changed = made;
+        boolean changed = false;
         if (!name.equals(group.getName())) {
             if (!id.equals(group.getProperties().get(GroupNames.ID))) {
                 group.getProperties().put(GroupNames.ID, id);
@@ -80,10 +77,21 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
             group.setDescription(description);
             changed = true;
         }
-        for (int i = MEMBERS_FROM; made && i + 1 < arguments.length; i += 2) {
-            member(id, arguments[i], arguments[i + 1]);
-        }
         return changed ? Delivery.Result.OK : ALREADY;
+    }
+
+    private Delivery.Result make(String id, String name, String description, String[] arguments) throws Exception {
+        try {
+            events.made(OpenfireGroups.create(id, name, group -> {
+                group.setDescription(description);
+                for (int i = MEMBERS_FROM; i + 1 < arguments.length; i += 2) {
+                    member(group, id, arguments[i], arguments[i + 1]);
+                }
+            }));
+            return Delivery.Result.OK;
+        } catch (GroupAlreadyExistsException e) {
+            return new Delivery.Result(Frame.OUTCOME_FAILED, "a group of that name was made at the same time");
+        }
     }
 
     private synchronized Delivery.Result remove(String id) {
@@ -94,11 +102,15 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
         if (group == null) {
             return ALREADY;
         }
-        OpenfireGroups.manager().deleteGroup(group);
+        OpenfireGroups.delete(group);
         return Delivery.Result.OK;
     }
 
     private synchronized Delivery.Result member(String id, String user, String role) {
+        return member(null, id, user, role);
+    }
+
+    private Delivery.Result member(Group known, String id, String user, String role) {
         JID jid = new JID(user).asBareJID();
         boolean none = OpenfireGroups.NONE.equals(role);
         if (none) {
@@ -107,7 +119,7 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
             await(jid, id, role);
             return WAITS;
         }
-        Group group = OpenfireGroups.find(id);
+        Group group = known == null ? OpenfireGroups.find(id) : known;
         if (group == null) {
             return none ? ALREADY : Delivery.Result.GONE;
         }

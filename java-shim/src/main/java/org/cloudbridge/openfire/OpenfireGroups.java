@@ -15,7 +15,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.dom4j.Element;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.group.Group;
-import org.jivesoftware.openfire.group.GroupAlreadyExistsException;
 import org.jivesoftware.openfire.group.GroupManager;
 import org.jivesoftware.openfire.group.GroupNotFoundException;
 import org.xmpp.packet.JID;
@@ -27,7 +26,8 @@ final class OpenfireGroups {
     static final String MEMBER = "member";
     static final String NONE = "none";
     private static final int OTHERS_MOST = 1000;
-    /** Names of groups that are being made for the platform, whose ids are other ones: Openfire tells of a group before it can be given a property. */
+    private static final int LOOKS = 100;
+    /** Names of groups that are being made for the platform, with their ids: Openfire tells of a group before anything of it can be set. */
     private static final Map<String, String> MAKING = new ConcurrentHashMap<>();
 
     private OpenfireGroups() {
@@ -77,19 +77,48 @@ final class OpenfireGroups {
         }
     }
 
-    /** A new group for an id; called like that, or by a short form where that is too long or taken. */
-    static Group create(String id, String name) throws GroupAlreadyExistsException {
+    /** What makes a group whole. */
+    interface Filling {
+        void fill(Group group) throws Exception;
+    }
+
+    /**
+     * A new group for an id; called like that, or by a short form where that is too long or taken. Until it is filled nothing of
+     * it is told: what is seen in between is nobody's wish.
+     */
+    static Group create(String id, String name, Filling filling) throws Exception {
         String called = called(id, name);
-        if (GroupNames.id(called).equals(id)) {
-            return manager().createGroup(called);
-        }
         MAKING.put(called, id);
         try {
             Group group = manager().createGroup(called);
-            group.getProperties().put(GroupNames.ID, id);
+            if (!GroupNames.id(called).equals(id)) {
+                group.getProperties().put(GroupNames.ID, id);
+            }
+            filling.fill(group);
             return group;
         } finally {
             MAKING.remove(called);
+        }
+    }
+
+    static boolean isBeingMade(Group group) {
+        return MAKING.containsKey(group.getName());
+    }
+
+    /** Dissolves it. Whoever reads it at the same time may put it back into Openfire's cache, where it would be found for hours. */
+    static void delete(Group group) {
+        manager().deleteGroup(group);
+        for (int i = 0; i < LOOKS && isCached(group.getName()); i++) {
+            Thread.yield();
+        }
+    }
+
+    private static boolean isCached(String name) {
+        try {
+            manager().getGroup(name, true);
+            return true;
+        } catch (GroupNotFoundException e) {
+            return false;
         }
     }
 
