@@ -99,6 +99,13 @@ impl Ring {
         self.nodes.iter().map(|node| node.at.to_string()).collect()
     }
 
+    /// The processes of the nodes that run.
+    #[must_use]
+    #[allow(dead_code, reason = "shared with tests that do not ask what a node costs")]
+    pub fn pids(&self) -> Vec<u32> {
+        self.nodes.iter().filter_map(|node| node.child.as_ref()).map(Child::id).collect()
+    }
+
     /// Ends a node as a power failure would, and waits until it is gone.
     pub fn kill(&mut self, n: usize) -> io::Result<()> {
         if let Some(mut child) = self.nodes[n].child.take() {

@@ -2,6 +2,7 @@
 //! is Java programs around the built plugin, because what it measures happens in a JVM; `platform` is the platform's own; `fig13` and `sizing`
 //! are whole servers side by side.
 
+mod cloud;
 mod whole;
 
 use std::fs::{self, File};

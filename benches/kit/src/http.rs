@@ -30,6 +30,15 @@ impl Http {
     /// # Errors
     /// When there is none, or it is not a success.
     pub fn text(&mut self, method: &str, path: &str, body: Option<&Value>) -> Outcome<String> {
+        // A server closes a connection that was idle for a while; who finds out by asking asks again, where that changes nothing.
+        let kept = self.open.is_some() && method == "GET";
+        match self.ask(method, path, body) {
+            Err(_) if kept && self.open.is_none() => self.ask(method, path, body),
+            answer => answer,
+        }
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> Outcome<String> {
         let wrong = |why: String| format!("{method} {path} on port {}: {why}", self.port);
         let mut stream = match self.open.take() {
             Some(stream) => stream,
@@ -136,6 +145,27 @@ mod tests {
         assert_eq!(read(chunked), Ok((200, "hi0123456789".into(), true)));
         assert_eq!(read("HTTP/1.1 204 No Content\r\n\r\n"), Ok((204, String::new(), true)));
         assert_eq!(read("HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nall"), Ok((200, "all".into(), false)));
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_meanwhile_is_made_anew() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = std::thread::spawn(move || {
+            // Each connection takes one request and is closed after that, without having said so.
+            for (body, stream) in ["one", "two"].into_iter().zip(listener.incoming()) {
+                let mut stream = BufReader::new(stream.expect("a connection"));
+                let mut line = String::new();
+                while stream.read_line(&mut line).expect("a request") > 2 {}
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{body}");
+                stream.get_mut().write_all(answer.as_bytes()).expect("an answer");
+            }
+        });
+        let mut http = Http::new(port, None);
+        assert_eq!(http.text("GET", "/", None), Ok("one".into()));
+        assert_eq!(http.text("GET", "/", None), Ok("two".into()));
+        server.join().expect("no panic");
+        assert!(http.text("GET", "/", None).is_err(), "nobody listens any more");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::cloud::Cloud;
 use crate::builds;
 use crate::openfire::{Launch, Server};
 use crate::platform::{self, Platform};
@@ -32,17 +33,22 @@ enum Backend {
     Embedded,
     /// The plugin, and a platform that is started for it and that the load may ask.
     Beside,
+    /// The plugin, so many platform instances, and as many nodes of Cassandra, each with a copy of everything.
+    Cloud(u8),
 }
 
 const BARE: Configuration = Configuration { name: "bare Openfire", backend: Backend::Nothing };
 const ONE_NODE: Configuration =
     Configuration { name: "bridge, one platform node (SQLite)", backend: Backend::Embedded };
-
+const ONE_CLOUD_NODE: Configuration =
+    Configuration { name: "bridge, one platform node (Cassandra)", backend: Backend::Cloud(1) };
+const THREE_NODES: Configuration =
+    Configuration { name: "bridge, three platform nodes (3 x Cassandra)", backend: Backend::Cloud(3) };
 const BESIDE: Configuration =
     Configuration { name: "bridge, a platform of its own (SQLite)", backend: Backend::Beside };
 
 /// What Fig. 13 compares; the first is what the others are compared with.
-const FIG13: &[Configuration] = &[BARE, ONE_NODE];
+const FIG13: &[Configuration] = &[BARE, ONE_NODE, ONE_CLOUD_NODE, THREE_NODES];
 
 /// The bridge decides all that the workload does. All workers may log in at the same time; and on a machine with few cores an answer may be late, which is to
 /// be measured, not decided without the platform.
@@ -125,6 +131,7 @@ struct Whole<'a> {
     // First the servers end, then what they ask.
     servers: Vec<Server>,
     platforms: Vec<(Platform, PathBuf)>,
+    clouds: Vec<Cloud>,
     lines: String,
     /// The load average before anything was started.
     before: String,
@@ -138,6 +145,7 @@ impl Drop for Whole<'_> {
             // It may be large, and tells nobody anything any more.
             let _ = fs::remove_dir_all(folder);
         }
+        self.clouds.clear();
     }
 }
 
@@ -155,12 +163,12 @@ impl<'a> Whole<'a> {
         cargo.args(["build", "--release", "--package", "bench-kit"]);
         execute(cargo, Output::Kept(&project.log("bench-kit")?))?;
         let load = project.target.join("release/bench-kit");
-        let (servers, platforms, lines) = (Vec::new(), Vec::new(), String::new());
-        Ok(Self { project, jdk, jar, load, options, stopped, servers, platforms, lines, before })
+        let (servers, platforms, clouds, lines) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+        Ok(Self { project, jdk, jar, load, options, stopped, servers, platforms, clouds, lines, before })
     }
 
-    /// Starts a platform that the load may ask; gives its address and its token.
-    fn platform(&mut self, name: &str) -> Result<(String, String), Failure> {
+    /// Starts a platform that the load may ask; gives its address, its token and its process.
+    fn platform(&mut self, name: &str) -> Result<(String, String, u32), Failure> {
         let folder = self.project.target.join("bench/whole").join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).doing(format!("emptying {}", folder.display()))?;
@@ -177,20 +185,43 @@ impl<'a> Whole<'a> {
         );
         self.platforms.push((platform, folder));
         self.go_on()?;
-        Ok((url, token))
+        Ok((url, token, pid))
+    }
+
+    fn cloud(&mut self, size: u8) -> Result<&Cloud, Failure> {
+        let folder = self.project.target.join(format!("bench/whole/cloud-{size}"));
+        let binary = self.project.target.join("bench/whole/im-platform");
+        if self.clouds.is_empty() {
+            // The jar's platform is built without this store, and what others build must not change under us.
+            let built =
+                builds::platform_for_rings(self.project, Output::Kept(&self.project.log("platform")?))?;
+            fs::copy(&built, &binary).doing(format!("copying to {}", binary.display()))?;
+        }
+        let cloud = Cloud::start(self.project, &self.jdk, &binary, size, &folder)?;
+        self.clouds.push(cloud);
+        self.go_on()?;
+        self.clouds.last().ok_or_else(|| Failure::new("no cloud"))
     }
 
     fn start(&mut self, configuration: &Configuration) -> Result<(), Failure> {
         println!("Starting {}", configuration.name);
         let mut launch = self.launch(configuration);
         let mut parts = String::new();
-        if configuration.backend == Backend::Beside {
-            let (url, token) = self.platform("beside")?;
+        let remote = match configuration.backend {
+            Backend::Nothing | Backend::Embedded => None,
+            Backend::Beside => {
+                let (url, token, pid) = self.platform("beside")?;
+                Some((url, token, vec![("platform".to_owned(), pid)]))
+            }
+            Backend::Cloud(size) => {
+                let cloud = self.cloud(size)?;
+                Some((cloud.urls(), cloud.token().to_owned(), cloud.parts()))
+            }
+        };
+        if let Some((url, token, processes)) = remote {
             launch.properties.push(("plugin.cloudbridge.platform.url", url));
             launch.properties.push(("plugin.cloudbridge.platform.token.password", token));
-            parts.extend(
-                self.platforms.last().map(|(platform, _)| format!(" part=platform:{}", platform.pid())),
-            );
+            parts.extend(processes.iter().map(|(name, pid)| format!(" part={}:{pid}", told(name))));
         }
         let server = Server::start(self.project, &self.jdk, &launch)?;
         // Writing to a String does not fail.
