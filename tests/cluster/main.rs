@@ -74,7 +74,6 @@ impl Instance {
 fn platform_binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
-        let folder = tempfile::tempdir().expect("a folder").keep();
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "-p", "im-platform", "--features", "cassandra"]);
@@ -82,9 +81,9 @@ fn platform_binary() -> PathBuf {
         assert!(command.status().expect("cargo").success(), "im-platform builds");
         // target/<profile>/deps/cluster-… -> target/debug/im-platform, which the flow tests build without the feature: a copy is ours.
         let exe = std::env::current_exe().expect("own path");
-        let built = exe.ancestors().nth(3).expect("target").join("debug/im-platform");
-        let copy = folder.join("im-platform");
-        std::fs::copy(built, &copy).expect("copied");
+        let debug = exe.ancestors().nth(3).expect("target").join("debug");
+        let copy = debug.join("im-platform-for-rings");
+        std::fs::copy(debug.join("im-platform"), &copy).expect("copied");
         copy
     };
     BUILT.get_or_init(build).clone()
