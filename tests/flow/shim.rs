@@ -27,6 +27,13 @@ pub fn platform_binary() -> PathBuf {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
             let mut command = std::process::Command::new(cargo);
             command.args(["build", "--quiet", "-p", "im-platform"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            // What cargo tells a test about its own package would make it build crates anew whose build scripts look at that.
+            for (name, _) in std::env::vars_os() {
+                let text = name.to_string_lossy();
+                if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                    command.env_remove(&name);
+                }
+            }
             assert!(command.status().expect("cargo").success(), "im-platform builds");
             // target/<profile>/deps/flow-… -> target/debug/im-platform
             let exe = std::env::current_exe().expect("own path");
