@@ -315,7 +315,7 @@ impl Core {
         let config = self.config();
         let sends =
             |module: &&str| config.module(module).mode >= ModuleMode::Mirror && self.folder(module).is_none();
-        MODULES.iter().any(|module| sends(module))
+        MODULES.iter().any(sends)
             || self.owes.load(Ordering::Acquire)
             || self.descending.load(Ordering::Acquire)
     }
