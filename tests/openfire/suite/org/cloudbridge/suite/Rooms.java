@@ -48,7 +48,8 @@ final class Rooms {
         join(owner, room, nick);
         owner.request("set", room, "<query xmlns='" + MUC + "#owner'><x xmlns='jabber:x:data' type='submit'>"
                 + "<field var='FORM_TYPE'><value>" + MUC + "#roomconfig</value></field>"
-                + "<field var='muc#roomconfig_persistentroom'><value>1</value></field></x></query>");
+                + "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+                + "<field var='muc#roomconfig_maxusers'><value>0</value></field></x></query>");
         for (String member : members) {
             affiliate(owner, room, member, "member");
         }
