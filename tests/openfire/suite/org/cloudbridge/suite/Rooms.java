@@ -48,7 +48,8 @@ final class Rooms {
         join(owner, room, nick);
         owner.request("set", room, "<query xmlns='" + MUC + "#owner'><x xmlns='jabber:x:data' type='submit'>"
                 + "<field var='FORM_TYPE'><value>" + MUC + "#roomconfig</value></field>"
-                + "<field var='muc#roomconfig_persistentroom'><value>1</value></field></x></query>");
+                + "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+                + "<field var='muc#roomconfig_maxusers'><value>0</value></field></x></query>");
         for (String member : members) {
             affiliate(owner, room, member, "member");
         }
@@ -357,8 +358,9 @@ final class Rooms {
         Await.until("the room is here", () -> juliet.answer("get", room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
                 .attribute("type").equals("result") && row(server, "room.room_make", "applied") > 0);
         join(juliet, room, "j");
-        Check.that(juliet.inbox.matching(s -> s.name().equals("presence") && s.toString().contains("affiliation=\"owner\"")).size() > 0,
-                "Juliet is its owner");
+        Xml self = juliet.inbox.matching(s -> isSelf(s, room)).get(0);
+        Check.that(self.child(MUC + "#user", "x").children().stream().anyMatch(c -> c.attribute("affiliation").equals("owner")),
+                "Juliet is its owner: " + self);
         remote.platform.ask("PUT", path + "/members/" + Platform.encode(server.jid("romeo")), "{\"affiliation\":\"member\"}");
         Await.until("Romeo is a member here", () -> juliet.request("get", room, "<query xmlns='" + MUC + "#admin'><item affiliation='member'/></query>")
                 .toString().contains(server.jid("romeo")));

@@ -79,9 +79,10 @@ final class RoomFanOut implements PacketInterceptor {
         return speeches.remove(Thread.currentThread());
     }
 
-    /** Whether something is under way on this thread. */
-    boolean isRunning() {
-        return !speeches.isEmpty() && speeches.containsKey(Thread.currentThread());
+    /** Whether the room has accepted what is under way on this thread. */
+    boolean isAccepted() {
+        Speech speech = speeches.isEmpty() ? null : speeches.get(Thread.currentThread());
+        return speech != null && speech.accepted;
     }
 
     /** The room says that it has accepted what is under way. */

@@ -70,16 +70,17 @@ final class RoomSpeech {
         return false;
     }
 
-    /** A group chat message has been processed: what the room has accepted is told. */
+    /**
+     * A message has been processed: what the room has accepted is told. Copies to occupants without a session here are routed,
+     * and processed, before the room says that it has accepted; what it refuses is forgotten with the next message.
+     */
     void processed() throws HostException {
-        Element said = passing.isEmpty() ? null : passing.remove(Thread.currentThread());
-        if (said == null) {
+        Element said = passing.isEmpty() ? null : passing.get(Thread.currentThread());
+        if (said == null || !fanOut.isAccepted()) {
             return;
         }
+        passing.remove(Thread.currentThread());
         RoomFanOut.Speech speech = fanOut.end();
-        if (speech == null || !speech.isAccepted()) {
-            return;
-        }
         Element reached = said.addElement("reached", OWN).addAttribute("nick", speech.nickname());
         for (JID one : speech.reached()) {
             reached.addElement("to").addAttribute("jid", one.toString());

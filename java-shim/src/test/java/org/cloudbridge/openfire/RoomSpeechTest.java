@@ -238,6 +238,10 @@ public class RoomSpeechTest {
         host.answer = Frame.PASS;
         Message message = said("to='hall@rooms.x.example'", "<body>hi</body>");
         assertFalse(taken(message));
+        Message copy = message.createCopy();
+        copy.setTo("somebody@y.example/r");
+        gate.interceptPacket(copy, null, true, true);
+        assertEquals("a copy to somebody elsewhere", 1, host.offered.size());
         asTheRoomDoes(message);
         gate.interceptPacket(message, alice.session(), true, true);
         String told = host.offered.get(1);
