@@ -42,6 +42,7 @@ pub fn run(core: &Core) {
             place = None;
         }
         if !wanted(core) {
+            core.groups.caught_up(false);
             std::thread::park_timeout(Duration::from_millis(100));
             continue;
         }

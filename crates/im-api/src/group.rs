@@ -39,7 +39,7 @@ pub struct CreateGroup {
     /// Description, at most 4,096 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Address of the room that it is, if it is one.
+    /// Address of the room that it is, if it is one. From then on both have the same members, whichever is changed, and go together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
     /// Members, at least one owner among them, at most 1,000 in one request.

@@ -1,6 +1,7 @@
 //! Groups and members.
 
 use im_api::group::{CreateGroup, Member, PatchGroup, ReportGroup, Role};
+use im_api::room::Affiliation;
 use im_platform::store::StoreError;
 
 use crate::suite;
@@ -114,5 +115,47 @@ suite! {
         assert!(!w.store.report_group("g", report, by()).await.expect("an older report").changed, "who was erased does not come back by it");
         w.store.erase(&user(ROMEO), by()).await.expect("erased");
         assert_eq!(w.store.group("g", 10, None).await.expect("it stays, empty").size, 0);
+    }
+
+    async fn a_group_that_is_a_room_has_the_rooms_members_whoever_changes_them(w) {
+        let w = w.with_verona().await;
+        let room = user("hall@rooms.example.org");
+        w.store.put_room(&room, vec![(user(ROMEO), Affiliation::Admin)]).await.expect("made");
+        let mut new = group("g", &[(JULIET, "owner")]);
+        new.room = Some(room.to_string());
+        w.store.create_group(new, by()).await.expect("created");
+        let in_group = async || {
+            let all = w.store.group("g", 10, None).await.expect("the group").members;
+            all.into_iter().map(|m| format!("{} {:?}", m.user, m.role)).collect::<std::collections::BTreeSet<_>>()
+        };
+        let in_room = async || {
+            let all = w.store.room(&room, 10, None).await.expect("the room").members;
+            all.into_iter().map(|m| format!("{} {:?}", m.user, m.affiliation)).collect::<std::collections::BTreeSet<_>>()
+        };
+        let expected = |all: &[&str]| all.iter().map(|a| (*a).to_owned()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(in_group().await, expected(&["juliet@example.org Owner", "romeo@example.org Admin"]), "both had members before");
+        assert_eq!(in_room().await, in_group().await);
+        w.store.set_member("g", &user(ROMEO), Some(Role::Member), false, by()).await.expect("by the group");
+        assert_eq!(in_room().await, expected(&["juliet@example.org Owner", "romeo@example.org Member"]));
+        w.store.set_affiliation(&room, &user("nurse@example.org"), Some(Affiliation::Member)).await.expect("by the room");
+        w.store.set_affiliation(&room, &user(ROMEO), None).await.expect("by the room");
+        assert_eq!(in_group().await, expected(&["juliet@example.org Owner", "nurse@example.org Member"]));
+        w.store.put_room(&room, vec![(user(JULIET), Affiliation::Owner), (user(ROMEO), Affiliation::Owner)]).await.expect("replaced");
+        assert_eq!(in_group().await, expected(&["juliet@example.org Owner", "romeo@example.org Owner"]));
+        assert_eq!(in_room().await, in_group().await);
+        let said = w.store.downlink(Some(0), 100).await.expect("the downlink").items;
+        let said: Vec<_> = said.iter().filter(|e| e.kind.starts_with("im.room.")).map(|e| format!("{} {}", e.kind, e.data.get())).collect();
+        assert_eq!(said, [
+            r#"im.room.changed {"members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"admin","user":"romeo@example.org"}]}"#,
+            r#"im.room.member {"affiliation":"member","user":"romeo@example.org"}"#,
+        ], "what the group did to the room");
+        assert!(w.store.remove_group("g", by()).await.expect("dissolved").changed);
+        assert!(matches!(w.store.room(&room, 1, None).await, Err(StoreError::NotFound(_))), "the room goes with it");
+        let mut new = group("h", &[(JULIET, "owner")]);
+        new.room = Some(room.to_string());
+        w.store.create_group(new, by()).await.expect("created with its room");
+        assert_eq!(in_room().await, expected(&["juliet@example.org Owner"]));
+        w.store.remove_room(&room).await.expect("destroyed");
+        assert!(matches!(w.store.group("h", 1, None).await, Err(StoreError::NotFound(_))), "the group goes with it");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::downlink::announce;
 use super::once::once;
 use super::writer::Tx;
-use super::{Sqlite, erase, users};
+use super::{Sqlite, erase, room, users};
 use crate::jid::UserId;
 use crate::store::group::{Groups, MAX_MEMBERS};
 use crate::store::{Cause, Result, StoreError};
@@ -105,16 +105,13 @@ impl Groups for Sqlite {
     async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged> {
         let id = id.to_owned();
         self.write(move |tx| {
-            if tx.conn.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([&id])? == 0 {
+            let Ok(group) = read(tx, &id) else {
                 return Ok(GroupChanged { version: 0, changed: false });
+            };
+            delete(tx, &id, &cause)?;
+            if let Some(room) = &group.room {
+                room::dissolved(tx, room, &cause)?;
             }
-            tx.conn.prepare_cached("DELETE FROM group_members WHERE grp = ?1")?.execute([&id])?;
-            // What was shared with the group alone is nobody's but its owner's now; a later group of this id must not inherit it.
-            let sql = "UPDATE footprints SET audience = 'me', grp = NULL WHERE grp = ?1";
-            tx.conn.prepare_cached(sql)?.execute([&id])?;
-            let sql = "UPDATE media SET audience = 'me', grp = NULL WHERE grp = ?1";
-            tx.conn.prepare_cached(sql)?.execute([&id])?;
-            announce(tx, &cause, "im.group.removed", &id, &json!({}))?;
             Ok(GroupChanged { version: 0, changed: true })
         })
         .await
@@ -142,12 +139,59 @@ pub fn create(tx: Tx<'_>, new: &CreateGroup, cause: &Cause) -> Result<Group> {
     tx.conn.prepare_cached(sql)?.execute(params![new.id, new.name, new.description, new.room])?;
     for member in &new.members {
         let user = UserId::parse(&member.user).map_err(|_| StoreError::NotFound("user"))?;
-        write_member(tx, &new.id, users::known(tx, &user)?.id, Some(member.role))?;
+        write_member(tx, &new.id, users::known(tx, &user)?.id, Some(member.role), None)?;
+    }
+    if let Some(room) = &new.room {
+        room::became_a_group(tx, room, cause)?;
     }
     let mut group = read(tx, &new.id)?;
     group.members.clone_from(&new.members);
     announce(tx, cause, "im.group.changed", &new.id, &group)?;
     Ok(group)
+}
+
+/// The group without what it may be beside that. What was shared with it alone is nobody's but its owner's now; a later group of this id must not
+/// inherit it.
+fn delete(tx: Tx<'_>, id: &str, cause: &Cause) -> Result<()> {
+    for sql in [
+        "DELETE FROM groups WHERE id = ?1",
+        "DELETE FROM group_members WHERE grp = ?1",
+        "UPDATE footprints SET audience = 'me', grp = NULL WHERE grp = ?1",
+        "UPDATE media SET audience = 'me', grp = NULL WHERE grp = ?1",
+    ] {
+        tx.conn.prepare_cached(sql)?.execute([id])?;
+    }
+    announce(tx, cause, "im.group.removed", id, &json!({}))?;
+    Ok(())
+}
+
+/// The room that a group is was removed: the group goes with it.
+pub fn room_gone(tx: Tx<'_>, room: &UserId) -> Result<()> {
+    let sql = "SELECT id FROM groups WHERE room = ?1";
+    let id: Option<String> =
+        tx.conn.prepare_cached(sql)?.query_row([room.as_str()], |r| r.get(0)).optional()?;
+    id.map_or(Ok(()), |id| delete(tx, &id, &Cause::by("room")))
+}
+
+/// What the room that a group is has done to a member.
+pub fn follow(tx: Tx<'_>, id: &str, user: &UserId, role: Option<Role>) -> Result<()> {
+    let row = match role {
+        // Somebody who was erased a moment ago stays so.
+        Some(_) => match reported_user(tx, user) {
+            Ok(row) => row,
+            Err(_) => return Ok(()),
+        },
+        None => match users::find(tx, user)? {
+            Some(row) => row,
+            None => return Ok(()),
+        },
+    };
+    if count_member(tx, id, row.id, role)? {
+        changed(tx, id)?;
+        let data = json!({ "user": user.as_str(), "role": role });
+        announce(tx, &Cause::by("room"), "im.group.member", id, &data)?;
+    }
+    Ok(())
 }
 
 fn set_member(
@@ -171,7 +215,7 @@ fn set_member(
     if before.is_none() && i64::try_from(group.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
         return Err(StoreError::Limit("the group has as many members as it may have"));
     }
-    write_member(tx, id, row.id, role)?;
+    write_member(tx, id, row.id, role, Some(cause))?;
     if before == Some(Role::Owner) && owners(tx, id)? == 0 && !reported {
         return Err(StoreError::Conflict("a group keeps at least one owner"));
     }
@@ -209,6 +253,7 @@ fn reported(tx: Tx<'_>, id: &str, report: &ReportGroup, cause: &Cause) -> Result
     if let Some(room) = &report.room {
         group.room = Some(room.clone());
     }
+    let new_room = report.room.is_some() && before.as_ref().is_none_or(|b| b.room != group.room);
     let mut differs = before.as_ref() != Some(&group);
     let sql = "INSERT INTO groups (id, name, description, room, version, size, owners) VALUES (?1, ?2, ?3, ?4, 0, 0, 0)
         ON CONFLICT (id) DO UPDATE SET name = ?2, description = ?3, room = ?4";
@@ -216,7 +261,10 @@ fn reported(tx: Tx<'_>, id: &str, report: &ReportGroup, cause: &Cause) -> Result
         tx.conn.prepare_cached(sql)?.execute(params![id, group.name, group.description, group.room])?;
     }
     if let Some(members) = &report.members {
-        differs |= reported_members(tx, id, members, report.complete)?;
+        differs |= reported_members(tx, id, members, report.complete, cause)?;
+    }
+    if let Some(room) = report.room.as_ref().filter(|_| new_room) {
+        room::became_a_group(tx, room, cause)?;
     }
     if !differs {
         return Ok(GroupChanged { version: group.version, changed: false });
@@ -227,7 +275,7 @@ fn reported(tx: Tx<'_>, id: &str, report: &ReportGroup, cause: &Cause) -> Result
 }
 
 /// Whether anything changed.
-fn reported_members(tx: Tx<'_>, id: &str, members: &[Member], complete: bool) -> Result<bool> {
+fn reported_members(tx: Tx<'_>, id: &str, members: &[Member], complete: bool, cause: &Cause) -> Result<bool> {
     let mut differs = false;
     let mut there = HashSet::with_capacity(members.len());
     for member in members {
@@ -238,7 +286,7 @@ fn reported_members(tx: Tx<'_>, id: &str, members: &[Member], complete: bool) ->
         let before = role_of(tx, id, row.id)?;
         let role = as_reported(before, Some(member.role));
         if before != role {
-            write_member(tx, id, row.id, role)?;
+            write_member(tx, id, row.id, role, Some(cause))?;
             differs = true;
         }
     }
@@ -246,7 +294,7 @@ fn reported_members(tx: Tx<'_>, id: &str, members: &[Member], complete: bool) ->
         let mut sql = tx.conn.prepare_cached("SELECT user FROM group_members WHERE grp = ?1")?;
         let have = sql.query_map([id], |r| r.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
         for user in have.into_iter().filter(|user| !there.contains(user)) {
-            write_member(tx, id, user, None)?;
+            write_member(tx, id, user, None, Some(cause))?;
             differs = true;
         }
     }
@@ -284,7 +332,7 @@ pub fn role_of(tx: Tx<'_>, group: &str, user: i64) -> Result<Option<Role>> {
 /// One that was without an owner (a server's) stays as it is.
 pub fn forget_member(tx: Tx<'_>, group: &str, user: i64) -> Result<()> {
     let owned = role_of(tx, group, user)? == Some(Role::Owner);
-    write_member(tx, group, user, None)?;
+    write_member(tx, group, user, None, None)?;
     changed(tx, group)?;
     if !owned {
         return Ok(());
@@ -296,12 +344,21 @@ pub fn forget_member(tx: Tx<'_>, group: &str, user: i64) -> Result<()> {
     let sql = "SELECT m.user FROM group_members m JOIN groups g ON g.id = m.grp
         WHERE m.grp = ?1 AND g.owners = 0 ORDER BY m.role = 'admin' DESC, m.user LIMIT 1";
     let heir: Option<i64> = tx.conn.prepare_cached(sql)?.query_row([group], |r| r.get(0)).optional()?;
-    heir.map_or(Ok(()), |heir| write_member(tx, group, heir, Some(Role::Owner)))
+    heir.map_or(Ok(()), |heir| write_member(tx, group, heir, Some(Role::Owner), None))
 }
 
-/// Writes a membership and the group's counters.
-fn write_member(tx: Tx<'_>, group: &str, user: i64, role: Option<Role>) -> Result<()> {
+/// Writes a membership; the room that the group is, if it is one, follows.
+fn write_member(tx: Tx<'_>, group: &str, user: i64, role: Option<Role>, cause: Option<&Cause>) -> Result<()> {
+    count_member(tx, group, user, role)?;
+    room::room_follows(tx, group, user, role, cause)
+}
+
+/// Writes a membership and the group's counters. Whether it was another before.
+fn count_member(tx: Tx<'_>, group: &str, user: i64, role: Option<Role>) -> Result<bool> {
     let before = role_of(tx, group, user)?;
+    if before == role {
+        return Ok(false);
+    }
     match role {
         Some(role) => {
             let sql = "INSERT OR REPLACE INTO group_members (grp, user, role) VALUES (?1, ?2, ?3)";
@@ -316,7 +373,7 @@ fn write_member(tx: Tx<'_>, group: &str, user: i64, role: Option<Role>) -> Resul
     let owners = i64::from(role == Some(Role::Owner)) - i64::from(before == Some(Role::Owner));
     let sql = "UPDATE groups SET size = size + ?2, owners = owners + ?3 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute(params![group, size, owners])?;
-    Ok(())
+    Ok(true)
 }
 
 fn changed(tx: Tx<'_>, id: &str) -> Result<GroupChanged> {

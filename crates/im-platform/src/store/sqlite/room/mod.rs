@@ -1,6 +1,7 @@
 //! Rooms in SQLite. What a member missed is kept as ranges of the timeline that open when the member leaves and close when it comes, so a message
 //! costs the same however many are absent; counters in the room's row say how many.
 
+mod group;
 mod presence;
 mod settle;
 
@@ -15,6 +16,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub use self::group::{became_a_group, dissolved, room_follows};
 use self::presence::{affiliate, is_member, is_present, occupy};
 pub use self::presence::{forget_user, node_gone, session_gone};
 use super::Sqlite;
@@ -64,10 +66,8 @@ impl Rooms for Sqlite {
         let room = room.clone();
         self.write(move |tx| {
             let Some(row) = find(tx, &room)? else { return Ok(()) };
-            for table in ["room_members", "occupants", "room_missed", "room_receipts", "room_messages"] {
-                tx.conn.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?1"))?.execute([row.id])?;
-            }
-            tx.conn.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([row.id])?;
+            delete(tx, row.id)?;
+            super::group::room_gone(tx, &room)?;
             announce(tx, &cause, "im.room.removed", room.as_str(), &json!({}))?;
             Ok(())
         })
@@ -250,6 +250,15 @@ impl Rooms for Sqlite {
         })
         .await
     }
+}
+
+/// Everything of a room.
+fn delete(tx: Tx<'_>, room: i64) -> Result<()> {
+    for table in ["room_members", "occupants", "room_missed", "room_receipts", "room_messages"] {
+        tx.conn.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?1"))?.execute([room])?;
+    }
+    tx.conn.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([room])?;
+    Ok(())
 }
 
 /// Creates a room or replaces its members. Announced when that changed anything and somebody wants it announced.

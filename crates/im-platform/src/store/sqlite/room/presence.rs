@@ -97,6 +97,7 @@ pub fn affiliate(tx: Tx<'_>, room: i64, user: &str, affiliation: Option<Affiliat
     let more = i64::from(affiliation.is_some()) - i64::from(was);
     let sql = "UPDATE rooms SET members = members + ?2, present = present + ?3 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute([room, more, if present { more } else { 0 }])?;
+    super::group::group_follows(tx, room, user, affiliation)?;
     Ok(true)
 }
 

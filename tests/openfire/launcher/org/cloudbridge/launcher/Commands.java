@@ -178,7 +178,7 @@ final class Commands {
             case "roster":
                 return roster(words[1]);
             case "group":
-                return GroupCommands.execute(line.split(" "));
+                return GroupCommands.execute(line.split(" ", -1));
             case "sessions":
                 return String.valueOf(XMPPServer.getInstance().getSessionManager().getSessions().size());
             case "route":
