@@ -84,6 +84,8 @@ pub enum Type {
     Bool,
     /// An http or https URL, or empty.
     Url,
+    /// Several of these, with spaces or commas between them, or empty.
+    Urls,
     /// Any text.
     Text,
     /// A text that is stored encrypted and never shown.
@@ -92,19 +94,19 @@ pub enum Type {
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
+pub struct Setting<'a> {
     /// Name behind [`PREFIX`].
-    pub key: &'static str,
+    pub key: &'a str,
     /// Type.
     pub kind: Type,
     /// Default, as text.
-    pub default: &'static str,
+    pub default: &'a str,
     /// Heading on the page.
-    pub group: &'static str,
+    pub group: &'a str,
     /// Short name on the page.
-    pub label: &'static str,
+    pub label: &'a str,
     /// What it does, for admins.
-    pub help: &'static str,
+    pub help: &'a str,
     /// Takes effect only when the plugin starts.
     pub restart: bool,
 }
@@ -117,7 +119,7 @@ const LIMIT_HELP: &str = "In decide mode: how long the platform may take before 
 const FAILURE_HELP: &str = "open: Openfire goes on by itself and the bridge reports it later. closed: the client gets an error that says to try again.";
 
 /// The modules that have `<name>.mode`, `<name>.timeoutMillis` and `<name>.onFailure`.
-pub const MODULES: [&str; 6] = ["chat", "state", "user", "friend", "group", "footprint"];
+pub const MODULES: [&str; 7] = ["chat", "state", "user", "friend", "group", "room", "footprint"];
 
 /// The settings that every module has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,12 +139,12 @@ const fn setting(
     group: &'static str,
     label: &'static str,
     help: &'static str,
-) -> Setting {
+) -> Setting<'static> {
     Setting { key, kind, default, group, label, help, restart: false }
 }
 
 /// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting<'static>] = &[
     setting(
         "chat.mode",
         MODES,
@@ -254,6 +256,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("group.timeoutMillis", LIMIT, "3000", "Modules", "Group: time limit (ms)", LIMIT_HELP),
     setting("group.onFailure", FAILURE, "open", "Modules", "Group: slow or dead platform", FAILURE_HELP),
     setting(
+        "room.mode",
+        MODES,
+        "watch",
+        "Modules",
+        "Room",
+        "Rooms. mirror: what is said, joins, leaves, members are told. decide: what is said is held until the platform has it on the room's timeline; members who were away get what they missed when they join; rooms made or removed at the platform appear here.",
+    ),
+    setting("room.timeoutMillis", LIMIT, "3000", "Modules", "Room: time limit (ms)", LIMIT_HELP),
+    setting("room.onFailure", FAILURE, "open", "Modules", "Room: slow or dead platform", FAILURE_HELP),
+    setting(
         "footprint.mode",
         MODES,
         "watch",
@@ -296,11 +308,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "platform.url",
-        Type::Url,
+        Type::Urls,
         "",
         "Platform",
         "Address",
-        "Base URL of a remote platform, for example https://im.example.org. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
+        "Base URL of a remote platform, for example https://im.example.org. Several, with spaces between them, are instances that serve the same users: the next one is asked when one is gone. Empty: the embedded platform, a process of its own on this machine that starts when a module is in mirror or decide mode.",
     ),
     setting(
         "platform.token.password",
@@ -454,6 +466,20 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The settings of a module that is a folder of somebody else's; before each key stands its name.
+pub const OF_FOLDERS: [Setting<'static>; 3] = [
+    setting(
+        "mode",
+        MODES,
+        "watch",
+        "Folders",
+        "Mode",
+        "off: not looked at. watch: counted only. mirror: what happens is told to its backend. decide: its backend is asked, and what it says by itself is carried out.",
+    ),
+    setting("timeoutMillis", LIMIT, "3000", "Folders", "Time limit (ms)", LIMIT_HELP),
+    setting("onFailure", FAILURE, "closed", "Folders", "Slow or dead backend", FAILURE_HELP),
+];
+
 /// The checked settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -485,8 +511,8 @@ pub struct Config {
     pub clustered: bool,
     /// Whether this node listens to the platform ([`SENIOR`]); without a cluster it does.
     pub senior: bool,
-    /// `platform.url`; None = embedded.
-    pub url: Option<String>,
+    /// `platform.url`, without slashes at the ends; empty = embedded.
+    pub urls: Vec<String>,
     /// `platform.token.password`
     pub token: String,
     /// Who lets us in and says where the platform is; None: `platform.auth` is `token`.
@@ -553,7 +579,7 @@ pub struct WrongSetting {
     pub used: String,
 }
 
-impl Setting {
+impl Setting<'_> {
     /// Checks a value.
     ///
     /// # Errors
@@ -568,15 +594,11 @@ impl Setting {
             },
             Type::Bool if matches!(value, "true" | "false") => Ok(()),
             Type::Bool => Err("expected true or false".into()),
-            Type::Url if value.is_empty() => Ok(()),
-            Type::Url => match value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")) {
-                Some(rest)
-                    if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace) =>
-                {
-                    Ok(())
-                }
-                _ => Err("expected a URL that starts with http:// or https://, or nothing".into()),
-            },
+            Type::Url | Type::Urls if value.is_empty() => Ok(()),
+            Type::Url if is_url(value) => Ok(()),
+            Type::Url => Err("expected a URL that starts with http:// or https://, or nothing".into()),
+            Type::Urls if urls(value).all(is_url) => Ok(()),
+            Type::Urls => Err("expected URLs that start with http:// or https://, or nothing".into()),
             Type::Text | Type::Secret => Ok(()),
         }
     }
@@ -586,6 +608,16 @@ impl Setting {
     pub fn secret(&self) -> bool {
         matches!(self.kind, Type::Secret)
     }
+}
+
+/// The addresses in a list of them.
+fn urls(list: &str) -> impl Iterator<Item = &str> {
+    list.split([' ', ',', '\t', '\n']).filter(|url| !url.is_empty())
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
 /// A module's `<name>.mode` as it stands in [`SETTINGS`].
@@ -702,7 +734,7 @@ impl Config {
             },
             clustered: raw.get(CLUSTERED).is_some_and(|v| v == "true"),
             senior: raw.get(SENIOR).is_none_or(|v| v != "false"),
-            url: optional("platform.url").map(|u| u.trim_end_matches('/').to_owned()),
+            urls: urls(&text("platform.url")).map(|u| u.trim_end_matches('/').to_owned()).collect(),
             token: text("platform.token.password"),
             keystone: (text("platform.auth") == "keystone").then(|| KeystoneConfig::read(text)),
             proxy: optional("platform.proxy"),
@@ -728,7 +760,7 @@ impl Config {
     /// Whether the platform is another than the embedded one.
     #[must_use]
     pub fn remote(&self) -> bool {
-        self.url.is_some() || self.keystone.is_some()
+        !self.urls.is_empty() || self.keystone.is_some()
     }
 
     /// Whether anything is sent to a platform at all.
@@ -737,26 +769,59 @@ impl Config {
         self.modules.iter().any(|m| m.mode >= ModuleMode::Mirror)
     }
 
-    /// What every module has; of an unknown one: off.
+    /// What every module has; of one that is a folder of somebody else's: what is set under its name, watch if nothing is.
     #[must_use]
     pub fn module(&self, name: &str) -> ModuleConfig {
-        MODULES.iter().position(|m| *m == name).map_or(
-            ModuleConfig { mode: ModuleMode::Off, timeout_ms: 3000, on_failure: Policy::Open },
-            |at| self.modules[at],
-        )
+        if let Some(at) = MODULES.iter().position(|m| *m == name) {
+            return self.modules[at];
+        }
+        let given = |setting: &Setting<'_>| {
+            let value = self.raw.get(&format!("{name}.{}", setting.key)).map_or("", |v| v.trim());
+            if setting.check(value).is_ok() { value.to_owned() } else { setting.default.to_owned() }
+        };
+        let [mode, timeout, on_failure] = &OF_FOLDERS;
+        ModuleConfig {
+            mode: match given(mode).as_str() {
+                "off" => ModuleMode::Off,
+                "mirror" => ModuleMode::Mirror,
+                "decide" => ModuleMode::Decide,
+                _ => ModuleMode::Watch,
+            },
+            timeout_ms: given(timeout).parse().unwrap_or(3000),
+            on_failure: if given(on_failure) == "open" { Policy::Open } else { Policy::Closed },
+        }
+    }
+
+    /// What is wrong with the common settings of a folder's module.
+    #[must_use]
+    pub fn wrong_of(&self, name: &str) -> Vec<String> {
+        if MODULES.contains(&name) {
+            return Vec::new();
+        }
+        let wrong = |setting: &Setting<'_>| {
+            let value = self.raw.get(&format!("{name}.{}", setting.key))?.trim();
+            let reason = setting.check(value).err()?;
+            Some(format!(
+                "{PREFIX}{name}.{} = \"{value}\": {reason}; \"{}\" is used instead",
+                setting.key, setting.default
+            ))
+        };
+        OF_FOLDERS.iter().filter_map(wrong).collect()
     }
 
     /// Whether sessions are told to the platform.
     #[must_use]
     pub fn tells_sessions(&self) -> bool {
-        self.chat == ModuleMode::Decide || self.state >= ModuleMode::Mirror
+        self.chat == ModuleMode::Decide
+            || self.state >= ModuleMode::Mirror
+            || self.module("room").mode == ModuleMode::Decide
     }
 
     /// What the connection to the platform depends on: if it changes, the connection is made anew.
     #[must_use]
     pub fn connection(&self) -> impl PartialEq + use<> {
         (
-            self.url.clone(),
+            self.urls.clone(),
             self.token.clone(),
             self.keystone.clone(),
             self.proxy.clone(),
@@ -788,7 +853,7 @@ mod tests {
             ("unknown", "x"),
         ];
         let (config, wrong) = Config::read(raw(&bad), Some(&config));
-        assert_eq!((config.chat, config.timeout_ms, config.url), (ModuleMode::Mirror, 3000, None));
+        assert_eq!((config.chat, config.timeout_ms, config.urls.len()), (ModuleMode::Mirror, 3000, 0));
         let text: Vec<_> = wrong.iter().map(ToString::to_string).collect();
         assert_eq!(text.len(), 3, "{text:?}");
         assert_eq!(

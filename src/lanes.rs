@@ -83,6 +83,13 @@ pub struct Held {
     pub row: Option<Arc<Row>>,
 }
 
+impl Held {
+    /// Whether it goes on as bytes without its packet.
+    fn has_bytes(&self) -> bool {
+        self.row.as_ref().is_none_or(|row| row.on.kind == "message")
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     held: Held,
@@ -331,8 +338,8 @@ impl Lanes {
                 self.schedule_later(&lane);
                 return moves;
             }
-            // What a row claimed lives in its packet alone.
-            Outcome::Lost if entries[at].held.token.is_some() && entries[at].held.row.is_none() => {
+            // What a row claimed lives in its packet alone, unless it is a message.
+            Outcome::Lost if entries[at].held.token.is_some() && entries[at].held.has_bytes() => {
                 entries[at].held.token = None;
                 entries[at].state = State::Decided(action);
             }
@@ -349,6 +356,18 @@ impl Lanes {
         }
         self.advance(&lane, &mut moves);
         moves
+    }
+
+    /// What an effect is about, while it is under way, and whether the bridge decided it alone.
+    #[must_use]
+    pub fn of_effect(&self, effect: u64) -> Option<(Held, Action, bool)> {
+        let lane = self.lanes.get(self.effects.get(&effect)?)?;
+        lane.entries.iter().find_map(|e| match &e.state {
+            State::InEffect(number, action) if *number == effect => {
+                Some((e.held.clone(), action.clone(), e.alone))
+            }
+            _ => None,
+        })
     }
 
     /// The shim has let go of a packet: its stanza goes on as bytes.

@@ -121,7 +121,7 @@ fn wrong_input_is_one_clear_line_and_the_code_2() {
         (&["explain"], "<stream xmlns='jabber:client'/>", ""),
         (&["explain"], &format!("{CHAT}\n<message\n"), "line 2: "),
         (&["explain", "no-such-file.xml"], "", "no-such-file.xml: "),
-        (&["check"], "", "check needs at least one FILE"),
+        (&["check"], "", "check needs at least one FILE or FOLDER"),
         (&["check", "Cargo.toml"], "", "Cargo.toml: "),
     ];
     for (arguments, input, expected) in cases {

@@ -40,6 +40,16 @@ const BESIDE: &[Beside] = &[
         "every group there is, at a start",
         &[("GET", routes::GROUP), ("GET", routes::GROUPS), ("GET", routes::DOWNLINK)],
     ),
+    (
+        "room",
+        "",
+        &[
+            ("PUT", routes::NODE_OCCUPANTS),
+            ("GET", routes::MISSED),
+            ("POST", routes::ROOM_SETTLE),
+            ("GET", routes::DOWNLINK),
+        ],
+    ),
     ("footprint", "", &[("GET", routes::FOOTPRINT), ("GET", routes::DOWNLINK)]),
 ];
 
@@ -108,6 +118,8 @@ fn own() -> Own {
         sent: "2026-01-02T03:04:05.006Z".into(),
         epoch: "e1".into(),
         seq: 7,
+        here: false,
+        nick: "Ro".into(),
     }
 }
 
@@ -178,6 +190,7 @@ fn shown(outcome: &Outcome) -> Value {
         Outcome::Error { kind, condition, text } => {
             json!({ "error": { "type": kind, "condition": condition, "text": text } })
         }
+        Outcome::Later { .. } => json!("later"),
     }
 }
 

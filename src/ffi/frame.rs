@@ -44,6 +44,10 @@ pub mod notice {
     pub const FELLBACK: u8 = 5;
     /// The shim lost a held packet.
     pub const DROPPED: u8 = 6;
+    /// A session joined or left a room.
+    pub const OCCUPANT: u8 = 7;
+    /// All occupants.
+    pub const OCCUPANTS: u8 = 8;
 }
 
 /// Opcodes of asks (shim to host, waiting).
@@ -124,6 +128,11 @@ impl Flags {
     #[must_use]
     pub fn rerouted(self) -> bool {
         self.0 & 4 != 0
+    }
+    /// It is addressed to a room of this server, or is about one.
+    #[must_use]
+    pub fn room(self) -> bool {
+        self.0 & 32 != 0
     }
     /// Something that happened in Openfire, written as a stanza.
     #[must_use]

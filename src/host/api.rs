@@ -3,7 +3,7 @@
 //! Leaves out: how they reach this (the shim's `ApiDoor`), what they are told of what happens (`feed`).
 
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::ModuleMode;
@@ -103,14 +103,14 @@ impl Core {
                 ("maybeExecuted", executed),
             ])
         };
-        if row.request.is_some() && !self.able() {
+        if row.request.is_some() && !self.able(&row) {
             return unavailable("there is no platform that answers".into(), false);
         }
         let Some(place) = self.calls.enter(until) else {
             return unavailable(format!("{CALLERS} calls are under way"), false);
         };
         let left = until.saturating_duration_since(Instant::now());
-        let sent = self.send_row(row, &value, &own, Sending { origin: false, limit: Some(left) });
+        let sent = self.send_row(&row, &value, &own, Sending { origin: false, limit: Some(left) });
         drop(place);
         let response = match sent {
             Ok(response) => response,
@@ -119,6 +119,7 @@ impl Core {
         };
         let mut answer = match row.outcome(&value, &own, response.as_ref()) {
             Outcome::Ill(why) => return unavailable(why, true),
+            Outcome::Later { .. } => return unavailable("the backend answers later".into(), true),
             Outcome::Native => vec![("outcome", "native".to_owned())],
             Outcome::Done => vec![("outcome", "done".to_owned())],
             Outcome::Reply(xml) => {
@@ -142,25 +143,28 @@ impl Core {
         Ok(answer)
     }
 
-    fn able(&self) -> bool {
-        self.client.url().is_some()
-            && self.breaker.closed()
-            && self.ready.load(Ordering::Acquire)
-            && !self.stopping.load(Ordering::Acquire)
+    fn able(&self, row: &Row) -> bool {
+        !self.stopping.load(Ordering::Acquire)
+            && match self.folder_of(row) {
+                Some(folder) => folder.breaker.closed(),
+                None => {
+                    self.client.url().is_some() && self.breaker.closed() && self.ready.load(Ordering::Acquire)
+                }
+            }
     }
 
     /// A row that may be called: what it needs must be in the stanza alone, and no secret is lent to others.
-    fn callable(&self, name: &str) -> Result<&Row, String> {
+    fn callable(&self, name: &str) -> Result<Arc<Row>, String> {
         let may = |row: &Row| !row.secret && row.batch.is_none();
-        match self.registry.row(name) {
-            Some(row) if may(row) => Ok(row),
+        let registry = self.registry();
+        match registry.row(name) {
+            Some(row) if may(row) => Ok(Arc::clone(row)),
             Some(row) if row.secret => Err(format!("{name} holds secrets and is not called for others")),
             Some(_) => Err(format!(
                 "{name} is made by code together with others of its kind and is not called by itself"
             )),
             None => {
-                let names: Vec<_> =
-                    self.registry.rows().filter(|row| may(row)).map(|r| r.name.as_str()).collect();
+                let names: Vec<_> = registry.rows().filter(|row| may(row)).map(|r| r.name.as_str()).collect();
                 Err(format!("there is no row {name}; there are {}", names.join(", ")))
             }
         }

@@ -113,10 +113,10 @@ pub fn run(core: &Core) {
 fn place(core: &Core, pass: &Arc<Pass>, catalog: &Catalog) {
     let config = core.config();
     let Some(keystone) = &config.keystone else { return };
-    let found = match &config.url {
+    let found = match config.urls.is_empty() {
         // Said by the admin; Keystone only lets us in.
-        Some(url) => Ok(vec![url.clone()]),
-        None => catalog.find(pass.keystone(), TYPE, keystone.region.as_deref(), keystone.interface),
+        false => Ok(config.urls.clone()),
+        true => catalog.find(pass.keystone(), TYPE, keystone.region.as_deref(), keystone.interface),
     };
     let found = match found {
         Ok(found) => found,
@@ -133,9 +133,12 @@ fn place(core: &Core, pass: &Arc<Pass>, catalog: &Catalog) {
         state.found.clone_from(&found);
         state.error.take().is_some()
     };
-    if core.client.url().as_ref() != Some(&found[0]) {
-        let target = Target { url: found[0].clone(), credential: Credential::Keystone(Arc::clone(pass)) };
-        core.effects.log(2, "platform", &format!("the platform is at {} (found by Keystone)", target.url));
+    // Several in the catalogue may be several platforms; several that the admin names are one.
+    let urls = if config.urls.is_empty() { found[..1].to_vec() } else { found };
+    if core.client.urls() != urls {
+        let at = urls.join(" ");
+        let target = Target { urls, credential: Credential::Keystone(Arc::clone(pass)) };
+        core.effects.log(2, "platform", &format!("the platform is at {at} (found by Keystone)"));
         if let Err(error) = core.client.connect(target, &config) {
             core.failed("settings", error);
         }

@@ -1,17 +1,17 @@
 //! What all threads of one host share, and how a stanza's fate is carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, ModuleMode, PREFIX, WrongSetting};
+use crate::config::{Config, MODULES, ModuleMode, PREFIX, WrongSetting};
 use crate::error::HostError;
 use crate::ffi::frame::{Outcome, Writer, effect};
 use crate::journal::{Journal, Stream};
 use crate::lanes::{Action, Emit, Finished, Lanes, Moves};
-use crate::mapping::{Registry, Source};
+use crate::mapping::Source;
 use crate::modules::chat;
 use crate::modules::chat::history;
 use crate::modules::footprint;
@@ -134,23 +134,29 @@ pub struct Core {
     pub mirror_wake: (Mutex<()>, Condvar),
     pub handovers: Handovers,
     pub counters: Counters,
-    /// The modules and their rows.
-    pub registry: Registry,
+    /// Folders of somebody else's, and with them the modules and their rows.
+    pub folders: super::folders::Folders,
     pub row_counts: rows::Counts,
     pub echoes: super::echoes::Echoes,
     /// What rows claim: a lane per module and sender.
     pub row_lanes: Mutex<Lanes>,
     pub rows_wake: Condvar,
+    /// Everything about rooms.
+    pub rooms: super::room::State,
     /// There is something in the journal's `calls`.
     pub calls_wake: (Mutex<()>, Condvar),
     pub logins: super::login::Logins,
     pub importer: super::import::Importer,
     pub groups: super::group::Pictures,
+    /// Users whose PEP service has had an order in this run.
+    pub pep_services: Mutex<HashSet<String>>,
     /// What other plugins are told, and what they call.
     pub feed: super::feed::Feed,
     pub calls: super::api::Calls,
     /// Where the cluster is in the downlink, as Openfire's property says.
     pub shared_cursor: Mutex<Option<String>>,
+    /// The ids of the cluster's nodes, as far as they have told them.
+    pub members: Mutex<HashSet<String>>,
     pub failures: Mutex<VecDeque<Failure>>,
     pub recent: Mutex<super::intake::Recent>,
     pub keys: super::intake::Keys,
@@ -192,6 +198,7 @@ impl Core {
             ))
         };
         private_folder(&data).map_err(|e| io(&e))?;
+        private_folder(&data.join("modules")).map_err(|e| io(&e))?;
         let node = node_id(&data).map_err(|e| io(&e))?;
         let journal = Journal::open(&data.join("journal"), now_ms(), config.journal_max)
             .map_err(|e| HostError::Io(e.to_string()))?;
@@ -223,18 +230,28 @@ impl Core {
             mirror_wake: Default::default(),
             handovers: Handovers::default(),
             counters: Counters::default(),
-            registry: Registry::built_in().0,
+            folders: super::folders::Folders::default(),
             row_counts: rows::Counts::default(),
             echoes: super::echoes::Echoes::default(),
             row_lanes: Mutex::new(Lanes::new(rows::ROW_EFFECTS)),
             rows_wake: Condvar::new(),
+            rooms: super::room::State::default(),
             calls_wake: Default::default(),
             logins: super::login::Logins::default(),
             importer: super::import::Importer::default(),
             groups: super::group::Pictures::default(),
+            pep_services: Mutex::default(),
             feed: super::feed::Feed::default(),
             calls: super::api::Calls::default(),
             shared_cursor: Mutex::new(config.raw().get(cursor::PROPERTY).cloned()),
+            members: Mutex::new(
+                config
+                    .raw()
+                    .keys()
+                    .filter_map(|k| k.strip_prefix(cursor::MEMBER))
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             config: RwLock::new(Arc::new(config)),
             failures: Mutex::new(VecDeque::new()),
             recent: Mutex::default(),
@@ -276,6 +293,7 @@ impl Core {
         let limit = Duration::from_millis(self.config().timeout_ms).max(Duration::from_secs(15));
         for (seq, value) in entries {
             match super::intake::decode_held(seq, &value, Instant::now() + limit) {
+                Some((held, alone)) if super::intake::is_room(&value) => self.replay_room(held, alone),
                 Some((held, alone)) => {
                     let moves = lock(&self.lanes).push(held, alone);
                     self.carry_out(moves);
@@ -297,14 +315,37 @@ impl Core {
 
     /// Whether anything is sent to a platform at all.
     pub fn sends(&self) -> bool {
-        self.config().sends() || self.owes.load(Ordering::Acquire) || self.descending.load(Ordering::Acquire)
+        let config = self.config();
+        let sends =
+            |module: &&str| config.module(module).mode >= ModuleMode::Mirror && self.folder(module).is_none();
+        MODULES.iter().any(sends)
+            || self.owes.load(Ordering::Acquire)
+            || self.descending.load(Ordering::Acquire)
     }
 
     /// Whether sessions are told to the platform.
     pub fn tells_sessions(&self) -> bool {
-        self.config().tells_sessions()
+        let config = self.config();
+        (config.chat == ModuleMode::Decide && self.folder("chat").is_none())
+            || (config.state >= ModuleMode::Mirror && self.folder("state").is_none())
             || self.owes.load(Ordering::Acquire)
             || self.descending.load(Ordering::Acquire)
+    }
+
+    /// Whether anybody wants to know about sessions.
+    pub fn wants_sessions(&self) -> bool {
+        let config = self.config();
+        self.tells_sessions() || config.chat == ModuleMode::Decide || config.state >= ModuleMode::Mirror
+    }
+
+    /// Whether the platform keeps messages that this bridge gave it.
+    pub fn owes(&self) -> bool {
+        self.owes.load(Ordering::Acquire)
+    }
+
+    /// Whether this node hears what others say to the whole server.
+    pub fn speaks(&self) -> bool {
+        self.config().senior
     }
 
     /// The platform says whether it still keeps messages for anybody here.
@@ -342,37 +383,55 @@ impl Core {
         let mut table: Vec<(&str, String, &str, ModuleMode, bool)> =
             vec![("message", "chat normal".into(), "*", mode, config.chat >= ModuleMode::Mirror)];
         // A presence is looked at where it may be held or is only counted; in mirror mode notices say everything.
-        if matches!(config.state, ModuleMode::Watch | ModuleMode::Decide) {
+        let held = config.state == ModuleMode::Decide && self.folder("state").is_none();
+        if config.state == ModuleMode::Watch || held {
             table.push(("presence", "available".into(), "*", config.state, false));
         }
-        for row in self.registry.rows() {
+        let registry = self.registry();
+        for row in registry.rows() {
             let mode = match row.batch.as_deref() {
                 None | Some(footprint::BATCH) => config.module(row.module()).mode,
                 // It is not looked at below deciding: nothing is told by looking at who reads what.
                 Some(history::BATCH) if config.history => ModuleMode::Decide,
                 Some(_) => continue,
             };
+            // Presence that folders are told comes from notices; messages have their line.
+            if row.folder != 0 && row.on.kind != "iq" {
+                continue;
+            }
             let namespace = row.on.namespace.as_deref().unwrap_or("*");
+            let types = || row.on.types.join(" ");
             let line = match row.on.source {
                 // Nothing is gained by looking at what is not told.
                 Source::Event if mode < ModuleMode::Mirror => continue,
                 Source::Event => ("event", events_of(namespace).to_owned(), "*", mode, false),
                 Source::Component if mode < ModuleMode::Decide => continue,
                 Source::Component => ("component", config.subdomain.clone(), namespace, mode, false),
+                Source::Room => ("room", types(), namespace, mode, false),
                 Source::Client => (row.on.kind.as_str(), "get set".to_owned(), namespace, mode, false),
             };
             if mode != ModuleMode::Off && !table.contains(&line) {
                 table.push(line);
             }
         }
+        let rooms = config.module("room").mode;
+        if rooms != ModuleMode::Off {
+            table.push(("message", "groupchat".into(), "*", rooms, rooms >= ModuleMode::Mirror));
+        }
         let mut w = Writer::new(1).int(table.len() as i32);
         for (kind, types, namespace, mode, remote) in table {
             w = w.str(kind).str(&types).str(namespace).int(mode.code()).bool(remote);
         }
-        let nodes = footprint::NODES;
-        let w = w.bool(self.tells_sessions()).bool(config.module("user").mode == ModuleMode::Decide);
-        let w = w.int(nodes.len() as i32);
-        nodes.iter().fold(w, |w, node| w.str("pubsub.node").str(node)).finish()
+        // Who has taken accounts over without logins leaves those to Openfire.
+        let users = self.folder("user");
+        let login = users.as_ref().is_none_or(|users| users.folder.module.login.is_some());
+        let login = login && config.module("user").mode == ModuleMode::Decide;
+        let mut names: Vec<(&str, String)> =
+            footprint::NODES.iter().map(|node| ("pubsub.node", (*node).to_owned())).collect();
+        names.extend(self.served().into_iter().map(|namespace| ("serve", namespace)));
+        names.extend((login && users.is_some()).then(|| ("login", "plain".to_owned())));
+        let w = w.bool(self.wants_sessions()).bool(login).int(names.len() as i32);
+        names.iter().fold(w, |w, (name, value)| w.str(name).str(value)).finish()
     }
 
     /// Carries out what a change of the lanes led to. Waking a thread is a system call, so nobody is woken who has nothing to do: on the
@@ -395,6 +454,7 @@ impl Core {
 
     fn finish(&self, finished: Finished) {
         let Finished { held, action, alone } = finished;
+        self.folders.over(held.seq);
         if let Err(error) = self.journal.remove(Stream::Held, &[(held.seq, held.journal_bytes)]) {
             self.failed("journal", error.to_string());
         }
@@ -416,7 +476,12 @@ impl Core {
         if alone {
             self.counters.add("alone", 1);
         }
-        if action == Action::Stored
+        if action == Action::Stored && self.folder("chat").is_some() {
+            // The folder's backend keeps it.
+            if let Some((_, recipient)) = held.lane.split_once('>') {
+                self.handover_if_here(recipient);
+            }
+        } else if action == Action::Stored
             && let Some((_, recipient)) = held.lane.split_once('>')
         {
             self.pending_at_platform(true);
@@ -480,6 +545,11 @@ impl Core {
             self.lanes_wake.notify_all();
             return;
         }
+        if number >= super::room::ROOM_EFFECTS {
+            self.room_done(number, outcome, detail);
+            self.lanes_wake.notify_all();
+            return;
+        }
         let moves = lock(&self.lanes).done(number, outcome, Instant::now(), timeout);
         self.carry_out(moves);
     }
@@ -488,6 +558,7 @@ impl Core {
     pub fn dropped(&self, token: u64) {
         lock(&self.lanes).forget_token(token);
         lock(&self.row_lanes).forget_token(token);
+        lock(&self.rooms.lanes).forget_token(token);
         lock(&self.sessions).lost(token, Instant::now());
     }
 
@@ -500,6 +571,7 @@ impl Core {
             self.link_wake.notify_all();
         }
         drop(sessions);
+        super::by_row::came(self, std::slice::from_ref(reading));
         self.carry_out_presence(moves);
         if self.tells_sessions() {
             self.feed.tell(About::Session, || What::Session {
@@ -516,6 +588,7 @@ impl Core {
     /// The shim listed all sessions.
     pub fn sessions(&self, seq: u64, all: &[Reading]) {
         let moves = lock(&self.sessions).replace(seq, all, Instant::now());
+        super::by_row::came(self, all);
         self.carry_out_presence(moves);
         self.snapshot_due.store(true, Ordering::Release);
         self.link_wake.notify_all();
@@ -526,6 +599,14 @@ impl Core {
         let Some(key) = key.strip_prefix(PREFIX) else { return };
         if key == cursor::PROPERTY {
             *lock(&self.shared_cursor) = value.map(str::to_owned);
+            return;
+        }
+        if let Some(node) = key.strip_prefix(cursor::MEMBER) {
+            let mut members = lock(&self.members);
+            match value {
+                Some(_) => drop(members.insert(node.to_owned())),
+                None => drop(members.remove(node)),
+            }
             return;
         }
         let before = self.config();
@@ -563,6 +644,14 @@ impl Core {
             self.ready.store(false, Ordering::Release);
             self.reconfigure.store(true, Ordering::Release);
         }
+        self.audience_changed(sends, tells);
+        self.room_mode_changed(before.module("room").mode);
+        self.folder_setting(key);
+        self.wake_all();
+    }
+
+    /// After a change of what is sent to the platform at all, or of whether it is told of sessions.
+    pub fn audience_changed(&self, sends: bool, tells: bool) {
         if sends != self.sends() {
             self.reconfigure.store(true, Ordering::Release);
         }
@@ -571,7 +660,6 @@ impl Core {
             self.snapshot_due.store(true, Ordering::Release);
             lock(&self.sessions).reset();
         }
-        self.wake_all();
     }
 
     /// Notes a failure for the page; logs it when it is new.
@@ -597,6 +685,7 @@ impl Core {
         self.decide_wake.notify_all();
         self.link_wake.notify_all();
         self.rows_wake.notify_all();
+        self.rooms.wake();
         self.calls_wake.1.notify_all();
         self.handovers.wake();
         self.wake_mirror();
@@ -621,7 +710,11 @@ impl Core {
         self.release_presences();
         self.wake_all();
         let mut lanes = lock(&self.lanes);
-        while lanes.held() > 0 || lock(&self.row_lanes).held() > 0 || lock(&self.sessions).held() > 0 {
+        while lanes.held() > 0
+            || lock(&self.row_lanes).held() > 0
+            || lock(&self.sessions).held() > 0
+            || lock(&self.rooms.lanes).held() > 0
+        {
             if Instant::now() >= answer_by {
                 drop(lanes);
                 self.decide_rows_alone(true);
@@ -639,12 +732,20 @@ impl Core {
         }
         lanes.freeze();
         drop(lanes);
+        lock(&self.rooms.lanes).freeze();
         self.decide_rows_alone(true);
         // What the shim has begun it reports; what it has not begun it will not get. Without this a message would come twice.
-        let withdrawn = self.effects.withdraw().into_iter().filter(|n| *n < rows::ROW_EFFECTS).count();
+        let withdrawn = self.effects.withdraw();
+        let of_rooms = |n: &&u64| **n >= super::room::ROOM_EFFECTS && **n < rows::ROW_EFFECTS;
+        let rooms_withdrawn = withdrawn.iter().filter(of_rooms).count();
+        let withdrawn = withdrawn.iter().filter(|n| **n < super::room::ROOM_EFFECTS).count();
         let patience = Instant::now() + Duration::from_secs(10);
         let mut lanes = lock(&self.lanes);
-        while (lanes.in_effect() > withdrawn || self.effects.waited_for() > 0) && Instant::now() < patience {
+        while (lanes.in_effect() > withdrawn
+            || self.effects.waited_for() > 0
+            || lock(&self.rooms.lanes).in_effect() > rooms_withdrawn)
+            && Instant::now() < patience
+        {
             lanes = self
                 .lanes_wake
                 .wait_timeout(lanes, Duration::from_millis(20))
@@ -659,6 +760,8 @@ impl Core {
         self.say_goodbye();
         // Requests under way end now; what they were about stays journaled and is asked again under the same key.
         self.client.disconnect("the plugin is stopping");
+        self.folders.running().iter().for_each(|running| running.shutdown());
+        self.folders.wake();
         self.cloud.end();
         self.wake_all();
     }
@@ -682,7 +785,8 @@ fn events_of(namespace: &str) -> &'static str {
     match namespace {
         "jabber:iq:roster" => "roster",
         "urn:cloudbridge:group:0" => "group",
-        _ => "user",
+        "jabber:iq:register" => "user",
+        _ => "room",
     }
 }
 

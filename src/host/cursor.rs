@@ -2,7 +2,7 @@
 //! is repeated after a kill is at most the one event that was under way.
 //!
 //! It stands in a file of the data folder; in a cluster in a property of Openfire's as well, which all nodes share: whoever becomes the senior member
-//! goes on where the one before was.
+//! goes on where the one before was. In the same way the nodes know each other's ids: what another member changed is no news for Openfire either.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,20 @@ use super::files::write_whole;
 
 /// The property, behind [`crate::config::PREFIX`]. Nobody's setting.
 pub const PROPERTY: &str = "downlink.cursor";
+
+/// The beginning of the properties that name the members' nodes.
+pub const MEMBER: &str = "cluster.node.";
+
+/// Tells the other members of a cluster this node's id, once.
+pub fn introduce(core: &Core) {
+    if core.config().clustered && !lock(&core.members).contains(&core.node) {
+        let done =
+            core.effects.apply(LIMIT, "remember", &[format!("{MEMBER}{}", core.node), "member".to_owned()]);
+        if done.is_some_and(|(outcome, _)| outcome == Outcome::Ok) {
+            lock(&core.members).insert(core.node.clone());
+        }
+    }
+}
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,10 +17,10 @@ use crate::ffi::frame::Outcome;
 use crate::modules::state::Sessions;
 use crate::platform::{Headers, PlatformError};
 use crate::stanza::jid::Jid;
-use crate::stanza::json;
+use crate::stanza::{Stanza, json};
 
 use super::core::{Core, lock};
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use super::feed::{About, What};
 use super::{footprint, group};
 
@@ -37,6 +37,7 @@ pub fn run(core: &Core) {
     // Read anew when the senior member changes: meanwhile another one may have been at it.
     let mut place: Option<Cursor> = None;
     while !core.ending.load(Ordering::Acquire) {
+        cursor::introduce(core);
         if core.listen_anew.swap(false, Ordering::AcqRel) {
             place = None;
         }
@@ -136,8 +137,9 @@ pub enum Carried {
 
 /// Carries out one event. What Openfire cannot do is said on the page and not tried again; the next event is not kept waiting for it.
 fn carry_out(core: &Core, event: &DownEvent) -> Carried {
-    // Our own change coming back.
-    if event.origin.as_ref().is_some_and(|origin| origin.node == core.node) {
+    // A change of our own, or of another member's of the cluster, coming back.
+    let ours = |node: &String| *node == core.node || lock(&core.members).contains(node);
+    if event.origin.as_ref().is_some_and(|origin| ours(&origin.node)) {
         core.row_counts.add(&format!("{}.echo", module(event)), "dropped");
         return Carried::Nothing;
     }
@@ -161,6 +163,12 @@ fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     }) else {
         return Carried::Nothing;
     };
+    // What a folder has taken over is not the platform's to change.
+    if core.folder(module).is_some() {
+        core.row_counts.add(&format!("{module}.downlink"), "not_the_platforms");
+        told(core, event, "not_deciding");
+        return Carried::Nothing;
+    }
     if core.config().module(module).mode != ModuleMode::Decide {
         core.row_counts.add(&format!("{module}.{}", verb.replace('.', "_")), "not_deciding");
         // A change shows in lists; what somebody sent is gone.
@@ -253,7 +261,17 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             .ok_or("its subject is nobody of this server".to_owned())
     };
     Ok(Some(match event.kind.as_str() {
-        "im.stanza" => ("chat", "route", vec![stanza(core, event, &data)?]),
+        "im.stanza" => {
+            let stanza = stanza(core, event, &data)?;
+            match stanza.type_() {
+                Some("groupchat") => {
+                    let nick =
+                        stanza.from().and_then(|from| from.rsplit(['/', '@']).next()).unwrap_or_default();
+                    ("room", "room.say", vec![needed("to")?, nick.to_owned(), stanza.to_xml_string()])
+                }
+                _ => ("chat", "route", vec![stanza.to_xml_string()]),
+            }
+        }
         "im.session.close" => {
             let resource = text("resource");
             let bare = event.subject.clone();
@@ -274,6 +292,18 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             arguments.extend(entry.groups);
             ("friend", "roster.put", arguments)
         }
+        "im.room.changed" => {
+            let members = data.get("members").and_then(Value::as_array).ok_or("members is missing")?;
+            let pair = |m: &Value| Some(format!("{} {}", m["affiliation"].as_str()?, m["user"].as_str()?));
+            let mut arguments = vec![event.subject.clone()];
+            arguments.extend(members.iter().filter_map(pair));
+            ("room", "room.make", arguments)
+        }
+        "im.room.removed" => ("room", "room.destroy", vec![event.subject.clone()]),
+        "im.room.member" => {
+            let affiliation = data.get("affiliation").and_then(Value::as_str).unwrap_or("none");
+            ("room", "room.member", vec![event.subject.clone(), text("user"), affiliation.to_owned()])
+        }
         "im.state.changed" => {
             let state: UserState = serde_json::from_value(data).map_err(|e| e.to_string())?;
             let (show, status) = shown(&lock(&core.sessions), &state);
@@ -291,7 +321,7 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
 
 /// A stanza that somebody sends through the platform. Without a sender it is the server's; without an id it has the event's, by which a repeated one is
 /// recognised.
-fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String> {
+fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<Stanza, String> {
     let given = data.get("stanza").map(Value::to_string).unwrap_or_default();
     let mut stanza = json::decode(given.as_bytes(), json::Mode::Strict).map_err(|e| e.to_string())?;
     let to = data.get("to").and_then(Value::as_str).ok_or("to is missing")?;
@@ -302,7 +332,7 @@ fn stanza(core: &Core, event: &DownEvent, data: &Value) -> Result<String, String
     if stanza.id().is_none() {
         stanza.set_attr("id", Some(&event.id));
     }
-    Ok(stanza.to_xml_string())
+    Ok(stanza)
 }
 
 /// What contacts are to see from our resource: the aggregated state, but nothing while a session of this server's leads, because they see that one.

@@ -192,7 +192,8 @@ pub fn picture_if_due(core: &Core) {
         }
     }
     // The embedded platform has another port each time.
-    let platform = core.config().url.clone().unwrap_or_else(|| "embedded".into());
+    let urls = core.config().urls.join(" ");
+    let platform = if urls.is_empty() { "embedded" } else { &urls };
     let mark = format!("groups {platform}");
     let missed = lock(&core.groups.state).missed;
     let known = core.journal.marked(&mark).is_ok_and(|mark| mark.is_some());

@@ -14,7 +14,7 @@ use crate::platform::PlatformError;
 use crate::stanza::json;
 
 use super::core::{Core, lock};
-use super::kept;
+use super::{by_row, kept};
 
 /// Messages fetched and deleted at a time. What was handed over is marked in the journal one by one.
 const BATCH: usize = 50;
@@ -102,6 +102,8 @@ enum End {
     Platform(PlatformError),
     /// What the platform gave is no stanza.
     Malformed(String),
+    /// A folder's backend.
+    Backend(String),
 }
 
 impl From<PlatformError> for End {
@@ -122,7 +124,7 @@ pub fn run(core: &Core) {
             continue;
         }
         let Some(user) = core.handovers.next() else { continue };
-        let result = hand_over(core, &user);
+        let result = all(core, &user);
         core.handovers.finished(&user);
         match result {
             Ok(()) => {}
@@ -139,11 +141,30 @@ pub fn run(core: &Core) {
                 }
                 core.handovers.add_at(&user, Instant::now() + Duration::from_secs(1));
             }
+            Err(End::Backend(why)) => {
+                core.failed("handover", why);
+                core.handovers.add_at(&user, Instant::now() + Duration::from_secs(1));
+            }
             Err(End::Malformed(why)) => {
                 core.failed("handover", why);
                 core.handovers.add_at(&user, Instant::now() + Duration::from_secs(30));
             }
         }
+    }
+}
+
+/// What the platform keeps, then what a folder's backend does that has taken messages over.
+fn all(core: &Core, user: &str) -> Result<(), End> {
+    let folder = core.folder("chat");
+    if folder.is_none() || core.owes() {
+        hand_over(core, user)?;
+    }
+    match folder {
+        None => Ok(()),
+        Some(folder) => by_row::hand_over(core, &folder, user).map_err(|end| match end {
+            by_row::End::Gone => End::Gone,
+            by_row::End::Backend(why) => End::Backend(why),
+        }),
     }
 }
 

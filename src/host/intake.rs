@@ -15,6 +15,7 @@ use crate::journal::Stream;
 use crate::lanes::{Action, Held, Moves};
 use crate::modules::chat;
 use crate::modules::events::{self, Reason};
+use crate::platform::Breaker;
 use crate::stanza::{Limits, Stanza};
 
 use super::core::{Core, lock, now_ms};
@@ -31,7 +32,7 @@ thread_local! {
 }
 
 /// Parses on the router's thread and gives `f` the stanza. None when Openfire took what the parser does not: then it is Openfire's.
-fn parsed<T>(bytes: &[u8], f: impl FnOnce(&Stanza) -> Option<T>) -> Option<T> {
+pub fn parsed<T>(bytes: &[u8], f: impl FnOnce(&Stanza) -> Option<T>) -> Option<T> {
     let mut stanza = PARSED.take();
     let result = stanza.parse_into(bytes, &Limits::default()).ok().and_then(|()| f(&stanza));
     if bytes.len() <= PARSED_KEPT {
@@ -113,6 +114,9 @@ impl Core {
         if self.ending.load(Ordering::Acquire) {
             return false;
         }
+        if flags.room() && bytes.starts_with(b"<message") {
+            return self.offer_room(token, flags, bytes);
+        }
         if flags.event() || !bytes.starts_with(b"<message") {
             return self.offer_row(token, flags, bytes);
         }
@@ -141,6 +145,17 @@ impl Core {
     /// Journals a copy to be delivered. Always false: the stanza passes.
     pub fn mirror(&self, reason: Reason, bytes: &[u8]) -> bool {
         if chat::bytes_hold_secret(bytes) {
+            return false;
+        }
+        if let Some(chat) = self.folder("chat").filter(|_| bytes.starts_with(b"<message")) {
+            // A folder's backend is told only what Openfire has not been left with because it did not answer.
+            match reason {
+                Reason::Mirror if self.config().chat == ModuleMode::Mirror => {
+                    super::by_row::observe(self, &chat, bytes);
+                }
+                Reason::Native => self.counters.add("native", 1),
+                _ => {}
+            }
             return false;
         }
         let entry = events::entry(reason, now_ms(), bytes);
@@ -185,7 +200,7 @@ impl Core {
             return false;
         }
         // While the platform does not know our sessions yet (`ready`) it waits in its lane; a dead platform opens the breaker.
-        let unable = !self.breaker.closed() || held_now >= config.held_max;
+        let unable = !self.with_chat_breaker(Breaker::closed) || held_now >= config.held_max;
         if unable && !busy && config.on_failure == Policy::Open {
             return self.mirror(Reason::Native, bytes);
         }
@@ -293,6 +308,7 @@ const ASK: u8 = 1;
 const STORABLE: u8 = 2;
 const ALONE_OPEN: u8 = 4;
 const ALONE_CLOSED: u8 = 8;
+const ROOM: u8 = 16;
 
 /// A held stanza as it stands in the journal: flags, time, key, lane, stanza.
 pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
@@ -303,6 +319,8 @@ pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
         (STORABLE, held.storable),
         (ALONE_OPEN, matches!(alone, Some(Action::Release { .. }))),
         (ALONE_CLOSED, matches!(alone, Some(Action::Refuse { .. }))),
+        // Of all that is journaled only messages to rooms are a row's.
+        (ROOM, held.row.is_some()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -314,6 +332,11 @@ pub fn encode_held(held: &Held, alone: Option<&Action>) -> Vec<u8> {
     }
     out.extend_from_slice(&held.bytes);
     out
+}
+
+/// Whether an entry is a message to a room.
+pub fn is_room(value: &[u8]) -> bool {
+    value.first().is_some_and(|flags| flags & ROOM != 0)
 }
 
 /// Reads what [`encode_held`] wrote: the stanza, and what was decided alone, if it was.

@@ -97,6 +97,10 @@ fn step(core: &Core, next_lease: &mut Instant, probing: bool) -> Result<bool, Pl
         let answer: Result<StateAnswer, _> =
             core.client.json("PUT", &routes::path(routes::SNAPSHOT, &[&core.node]), &snapshot, None);
         let answer = answer.inspect_err(|_| core.snapshot_due.store(true, Ordering::Release))?;
+        if !core.tell_occupants()? {
+            core.snapshot_due.store(true, Ordering::Release);
+            return Ok(false);
+        }
         *next_lease = Instant::now() + Duration::from_millis(u64::from(ttl_ms) / 3);
         if !core.ready.swap(true, Ordering::AcqRel) {
             core.effects.log(2, "platform", "the platform knows this server's sessions; the bridge is ready");
@@ -128,7 +132,7 @@ fn step(core: &Core, next_lease: &mut Instant, probing: bool) -> Result<bool, Pl
         *next_lease = Instant::now() + Duration::from_millis(u64::from(ttl_ms) / 3);
         return lease(core, ttl_ms);
     }
-    Ok(false)
+    core.tell_occupants_again()
 }
 
 /// Without sessions to tell there is still a platform to watch.
@@ -185,8 +189,9 @@ fn reconfigure(core: &Core) {
         core.client.disconnect("no module is in mirror or decide mode");
         return;
     }
-    if let Some(url) = &config.url {
-        let target = Target { url: url.clone(), credential: Credential::Bearer(config.token.clone()) };
+    if !config.urls.is_empty() {
+        let target =
+            Target { urls: config.urls.clone(), credential: Credential::Bearer(config.token.clone()) };
         if let Err(error) = core.client.connect(target, &config) {
             core.failed("settings", error);
         }

@@ -4,6 +4,8 @@
 //! (one job each), `api` and `feed` (other plugins), `status` and `page` (what admins see).
 
 mod api;
+mod backend;
+mod by_row;
 mod cloud;
 mod core;
 mod cursor;
@@ -12,9 +14,11 @@ mod echoes;
 mod effects;
 mod feed;
 mod files;
+mod folders;
 mod footprint;
 mod group;
 mod handover;
+mod heard;
 mod history;
 mod import;
 mod intake;
@@ -23,8 +27,10 @@ mod link;
 mod login;
 mod mirror;
 pub mod page;
+mod page_folders;
 mod pep;
 mod presence;
+mod room;
 mod rows;
 mod status;
 mod threads;
@@ -95,6 +101,7 @@ impl Host {
     /// [`HostError::Io`] when the data folder or the journal cannot be used.
     pub fn start(start: Start) -> Result<Host, HostError> {
         let core = Arc::new(Core::open(start)?);
+        core.look_at_folders();
         core.replay()?;
         let threads = threads::start(&core);
         core.announce();
@@ -149,6 +156,17 @@ impl Host {
                 let (key, present, value) = (r.str()?, r.bool()?, r.str()?);
                 self.core.setting(key, present.then_some(value));
             }
+            notice::OCCUPANT => {
+                let seq = r.long()?;
+                let mut reading = occupant(&mut r, seq)?;
+                reading.open = r.bool()?;
+                self.core.occupant(&reading);
+            }
+            notice::OCCUPANTS => {
+                let seq = r.long()?;
+                let all = r.list(|r| occupant(r, seq))?;
+                self.core.occupants(seq, all);
+            }
             notice::FELLBACK => self.core.fell_back(r.str()?.as_bytes()),
             notice::DROPPED => self.core.dropped(r.long()?),
             other => return Err(HostError::Invalid(format!("unknown notice {other}"))),
@@ -175,7 +193,7 @@ impl Host {
             ask::TEST_PLATFORM => link::test(&self.core).map(|text| Writer::new(0).str(&text)),
             ask::CHECK_SETTINGS => {
                 let form = r.list(|r| Ok((r.str()?.to_owned(), r.str()?.to_owned())))?;
-                page::check(&form).map(|writes| {
+                page::check(&form, &status::status(&self.core)).map(|writes| {
                     let mut w = Writer::new(0).int(i32::try_from(writes.len()).unwrap_or(0));
                     for write in writes {
                         w = w
@@ -212,7 +230,7 @@ impl Host {
             }
             ask::EXPLAIN => {
                 let (xml, event) = (r.str()?.to_owned(), r.bool()?);
-                crate::modules::explain(&self.core.registry, &xml, event, |name| {
+                crate::modules::explain(&self.core.registry(), &xml, event, |name| {
                     self.core.config().module(name)
                 })
                 .map(|explanation| Writer::new(0).str(&explanation.to_string()))
@@ -271,4 +289,10 @@ fn reading(r: &mut Reader<'_>, seq: u64, jid: String, open: bool) -> Result<Read
         show: r.str()?.to_owned(),
         status: r.str()?.to_owned(),
     })
+}
+
+fn occupant(r: &mut Reader<'_>, seq: u64) -> Result<room::Reading, HostError> {
+    let (room, jid, nick) = (r.str()?.to_owned(), r.str()?.to_owned(), r.str()?.to_owned());
+    let member = matches!(r.str()?, "owner" | "admin" | "member");
+    Ok(room::Reading { seq, room, jid, nick, member, open: true })
 }

@@ -11,6 +11,8 @@ use crate::config::{Config, MODULES, PREFIX, SETTINGS, Setting, Type};
 use crate::mapping::Registry;
 use crate::mapping::registry::Loaded;
 
+use super::page_folders;
+
 /// One property to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
@@ -22,15 +24,17 @@ pub struct Write {
     pub secret: bool,
 }
 
-/// Checks a form: what has to be written.
+/// Checks a form: what has to be written. `status` says which settings folders bring.
 ///
 /// # Errors
 /// One line per wrong field; then nothing is written.
-pub fn check(form: &[(String, String)]) -> Result<Vec<Write>, String> {
+pub fn check(form: &[(String, String)], status: &Value) -> Result<Vec<Write>, String> {
+    let own = page_folders::settings(status);
     let mut writes = Vec::new();
     let mut wrong = Vec::new();
     for (name, value) in form {
-        let Some(setting) = name.strip_prefix(PREFIX).and_then(|key| SETTINGS.iter().find(|s| s.key == key))
+        let Some(setting) =
+            name.strip_prefix(PREFIX).and_then(|key| settings(&own).find(|setting| setting.key == key))
         else {
             wrong.push(format!("{name}: there is no such setting"));
             continue;
@@ -51,8 +55,13 @@ pub fn check(form: &[(String, String)]) -> Result<Vec<Write>, String> {
     if wrong.is_empty() { Ok(writes) } else { Err(wrong.join("\n")) }
 }
 
+/// Every setting there is, those of folders last.
+fn settings(own: &[page_folders::Own]) -> impl Iterator<Item = Setting<'_>> {
+    SETTINGS.iter().copied().chain(own.iter().map(page_folders::Own::setting))
+}
+
 /// Escapes text for HTML.
-fn esc(text: &str) -> String {
+pub(super) fn esc(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -60,7 +69,7 @@ fn esc(text: &str) -> String {
         .replace('\'', "&#39;")
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "\u{2013}".into(),
         Value::String(text) => text.clone(),
@@ -97,10 +106,11 @@ pub fn render(status: &Value, config: &Config, csrf: (&str, &str), message: (&st
         "<form method=\"post\" action=\"?\" class=\"cb-test\">{field}<input type=\"hidden\" name=\"action\" value=\"test\"><button type=\"submit\" id=\"cb-test\">Test the platform</button> asks it now and shows what it says.</form>"
     );
     modules(&mut h, status, config);
+    page_folders::section(&mut h, status);
     failures(&mut h, status);
     import(&mut h, &status["import"], &field);
     explain(&mut h, &field);
-    form(&mut h, config, &field);
+    form(&mut h, config, &page_folders::settings(status), &field);
     h.push_str("</div>");
     h.push_str(SCRIPT);
     h
@@ -111,7 +121,7 @@ fn overview(h: &mut String, s: &Value) {
     let rows: [(&str, &str, String); 16] = [
         ("Platform", "/platform/kind", text(&platform["kind"])),
         ("Address", "/platform/url", text(&platform["url"])),
-        ("Found by Keystone at", "/platform/keystone/url", text(&platform["keystone"]["url"])),
+        ("Keystone", "/platform/keystone/url", text(&platform["keystone"]["url"])),
         (
             "Token of Keystone ends in (s)",
             "/platform/keystone/token_ends_in_s",
@@ -335,7 +345,7 @@ fn failures(h: &mut String, s: &Value) {
     h.push_str("</tbody></table>");
 }
 
-fn form(h: &mut String, config: &Config, csrf: &str) {
+fn form(h: &mut String, config: &Config, own: &[page_folders::Own], csrf: &str) {
     h.push_str("<h2>Settings</h2><p>Each module climbs this ladder by itself, and can climb down again at any time:</p><dl class=\"cb-ladder\">");
     for (mode, what) in LADDER {
         let _ = write!(h, "<dt>{mode}</dt><dd>{what}</dd>");
@@ -345,27 +355,31 @@ fn form(h: &mut String, config: &Config, csrf: &str) {
         "</dl><form method=\"post\" action=\"?\">{csrf}<input type=\"hidden\" name=\"action\" value=\"save\">"
     );
     let mut group = String::new();
-    for setting in SETTINGS {
-        let own = group_of(setting);
-        if own != group {
+    for setting in settings(own) {
+        let next = group_of(&setting);
+        if next != group {
             if !group.is_empty() {
                 h.push_str("</fieldset>");
             }
-            group = own;
-            let _ = write!(h, "<fieldset><legend>{group}</legend>");
+            group = next;
+            let _ = write!(h, "<fieldset><legend>{}</legend>", esc(&group));
         }
-        field(h, config, setting);
+        field(h, config, &setting);
     }
     h.push_str("</fieldset><p><button type=\"submit\" id=\"cb-save\">Save</button></p></form>");
 }
 
 /// Settings that stand together: a module's, or those of one heading.
-fn group_of(setting: &Setting) -> String {
-    let module = setting.key.split('.').next().filter(|name| MODULES.contains(name));
+fn group_of(setting: &Setting<'_>) -> String {
+    let module = setting
+        .key
+        .split('.')
+        .next()
+        .filter(|name| MODULES.contains(name) && !setting.group.starts_with("Folder "));
     module.map_or_else(|| setting.group.to_owned(), |name| format!("Module {name}"))
 }
 
-fn field(h: &mut String, config: &Config, setting: &Setting) {
+fn field(h: &mut String, config: &Config, setting: &Setting<'_>) {
     let name = format!("{PREFIX}{}", setting.key);
     let id = format!("cb-{}", setting.key.replace('.', "-"));
     let value = config.raw().get(setting.key).map_or(setting.default, String::as_str);
@@ -405,7 +419,7 @@ fn field(h: &mut String, config: &Config, setting: &Setting) {
                 );
             }
         }
-        Type::Url | Type::Text => {
+        Type::Url | Type::Urls | Type::Text => {
             let _ = write!(
                 h,
                 "<input type=\"text\" size=\"40\" id=\"{id}\" name=\"{name}\" value=\"{}\" aria-describedby=\"{id}-help\">",
@@ -435,6 +449,7 @@ mod tests {
         let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(k, v)| (format!("{PREFIX}{k}"), (*v).to_owned())).collect()
         };
+        let check = |form: &[(String, String)]| check(form, &Value::Null);
         let writes = check(&form(&[
             ("chat.mode", "decide"),
             ("chat.timeoutMillis", "3000"),

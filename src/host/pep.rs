@@ -10,10 +10,11 @@ use serde_json::Value;
 use crate::ffi::frame::Outcome;
 use crate::lanes::Action;
 use crate::mapping;
+use crate::modules::footprint::NODES;
 use crate::modules::footprint::access::{self, Access};
 use crate::stanza::{Limits, Stanza, jid};
 
-use super::core::Core;
+use super::core::{Core, lock};
 
 /// How long Openfire may take for one request.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -69,7 +70,24 @@ impl std::fmt::Display for PepError {
 }
 
 /// Asks (`get`) or orders (`set`) something; gives the answer's JSON form.
+///
+/// Older servers make somebody's service, and subscribe their contacts to it, at the first order; a question before that leaves a service without
+/// subscribers behind. So there is always an order first, one that finds nothing to do.
 pub fn ask(core: &Core, user: &str, kind: &str, payload: &str) -> Result<Value, PepError> {
+    if lock(&core.pep_services).insert(user.to_owned()) && kind == "get" {
+        let nothing = access::retract(NODES[0], &["cloudbridge".to_owned()]);
+        match order(core, user, "set", &nothing) {
+            Ok(_) | Err(PepError::Refused { .. }) => {}
+            Err(error) => {
+                lock(&core.pep_services).remove(user);
+                return Err(error);
+            }
+        }
+    }
+    order(core, user, kind, payload)
+}
+
+fn order(core: &Core, user: &str, kind: &str, payload: &str) -> Result<Value, PepError> {
     let done = core.effects.apply(LIMIT, "pep.ask", &[user, kind, payload]);
     let xml = match done {
         Some((Outcome::Ok, xml)) => xml,

@@ -3,7 +3,7 @@
 //!
 //! Leaves out: which row, which request, what an answer means (`mapping`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,11 +14,12 @@ use crate::config::{ModuleMode, Policy};
 use crate::ffi::frame::{Flags, Writer, effect};
 use crate::journal::Stream;
 use crate::lanes::{Action, Held, Moves};
+use crate::mapping::answer::Made;
 use crate::mapping::{self, Does, Outcome, Own, Response, Row, Source};
 use crate::modules::chat::{history, timestamp};
 use crate::modules::events::Reason;
 use crate::modules::{footprint, user};
-use crate::platform::{Headers, PlatformError};
+use crate::platform::{Breaker, Headers, PlatformError};
 use crate::stanza::{Limits, Stanza, jid};
 
 use super::core::{Core, lock, now_ms};
@@ -64,12 +65,14 @@ impl Core {
         let Ok(stanza) = Stanza::parse(bytes, &Limits::default()) else { return false };
         let source = match stanza.to() {
             _ if flags.event() => Source::Event,
+            _ if flags.room() => Source::Room,
             Some(to) if to == format!("{}.{}", self.config().subdomain, self.start.domain) => {
                 Source::Component
             }
             _ => Source::Client,
         };
-        let Some((row, value)) = self.registry.find(&stanza, source) else { return false };
+        let registry = self.registry();
+        let Some((row, value)) = registry.find(&stanza, source) else { return false };
         let settings = self.config().module(row.module());
         let stopping = self.stopping.load(Ordering::Acquire);
         if settings.mode == ModuleMode::Off {
@@ -91,14 +94,18 @@ impl Core {
         match (row.does, settings.mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
-                match self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
+                if row.name == "room.destroyed" {
+                    self.room_is_gone(stanza.from().unwrap_or_default());
+                }
+                let said = self.folder_of(row).is_some_and(|running| super::heard::is_echo(&running, &value));
+                match said || self.echoes.is_one(&row.name, stanza.from().unwrap_or_default()) {
                     true => self.row_counts.add(&row.name, "echo"),
                     false => self.observe(row, bytes),
                 }
                 false
             }
             (Does::Claim, ModuleMode::Mirror) => {
-                if !row.secret && source == Source::Client {
+                if !row.secret && matches!(source, Source::Client | Source::Room) && row.folder == 0 {
                     self.mirror(Reason::Mirror, bytes);
                 }
                 false
@@ -139,8 +146,9 @@ impl Core {
         let who = jid::bare_with_local(sender).unwrap_or(sender.into());
         let lane: Arc<str> = format!("{} {who}", row.module()).into();
         let busy = lock(&self.row_lanes).busy(&lane);
-        let unable =
-            !self.breaker.closed() || stopping || lock(&self.row_lanes).held() >= self.config().held_max;
+        let unable = !self.with_breaker_of(row, Breaker::closed)
+            || stopping
+            || lock(&self.row_lanes).held() >= self.config().held_max;
         let policy = self.policy(row);
         if unable && !busy && policy == Policy::Open {
             self.row_counts.add(&row.name, "native");
@@ -183,6 +191,7 @@ impl Core {
     pub fn carry_out_rows(&self, moves: Moves) {
         for finished in moves.finished {
             let Some(row) = &finished.held.row else { continue };
+            self.folders.over(finished.held.seq);
             let outcome = match finished.action {
                 Action::Release { .. } => "native",
                 Action::Replace { .. } => "answered",
@@ -219,26 +228,36 @@ impl Core {
         self.rows_wake.notify_all();
     }
 
-    /// Answers what is over its time (`everything`: all that waits). Gives how many.
-    pub fn decide_rows_alone(&self, everything: bool) -> usize {
+    /// Answers what is over its time, and what waits for somebody who does not answer (`everything`: all that waits).
+    pub fn decide_rows_alone(&self, everything: bool) {
+        let now = Instant::now();
         let mut moves = Moves::default();
-        let mut decided = 0;
+        let mut slow: Vec<Arc<Row>> = Vec::new();
+        let all = everything || !self.breaker.closed() || self.folders.any_open();
         {
             let mut lanes = lock(&self.row_lanes);
-            for held in lanes.overdue(Instant::now(), everything) {
+            for held in lanes.overdue(now, all) {
                 let Some(row) = &held.row else { continue };
-                // Its thread knows what to do without the platform.
-                let stays = row.batch.as_deref() == Some(footprint::BATCH) && held.deadline > Instant::now();
-                if stays && !self.stopping.load(Ordering::Acquire) {
+                let closed = self.with_breaker_of(row, Breaker::closed);
+                // A footprint's thread knows what to do without the platform.
+                let stays =
+                    row.batch.as_deref() == Some(footprint::BATCH) && !self.stopping.load(Ordering::Acquire);
+                if (!everything && closed || stays) && held.deadline > now {
                     continue;
                 }
                 let policy = self.policy(row);
-                decided +=
-                    usize::from(lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves));
+                let counts = lanes.decide_alone(&held.lane, held.seq, on_failure(policy), &mut moves);
+                if counts && closed && !everything && !slow.iter().any(|other| other.folder == row.folder) {
+                    slow.push(Arc::clone(row));
+                }
             }
         }
+        for row in slow {
+            self.with_breaker_of(&row, |breaker| {
+                breaker.failure("no answer within the time limit of a row", false);
+            });
+        }
         self.carry_out_rows(moves);
-        decided
     }
 
     /// What the bridge knows, for a row.
@@ -250,10 +269,13 @@ impl Core {
             sent: timestamp(sent_ms),
             epoch: self.epoch.to_string(),
             seq: 0,
+            here: false,
+            nick: String::new(),
         }
     }
 
-    fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
+    /// Sends a row's request, known by our node and its key.
+    pub fn call_row(&self, row: &Row, stanza: &Value, own: &Own) -> Result<Option<Response>, CallError> {
         self.send_row(row, stanza, own, Sending { origin: true, limit: None })
     }
 
@@ -267,9 +289,12 @@ impl Core {
     ) -> Result<Option<Response>, CallError> {
         let made = row.made(stanza, own).map_err(CallError::Unusable)?;
         let Some(made) = made else { return Ok(None) };
+        if row.folder != 0 {
+            return self.call_folder(row, &made).map(Some);
+        }
         let method = ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|m| *m == made.method);
         let method = method.ok_or_else(|| CallError::Unusable(format!("method {}", made.method)))?;
-        let body = made.body.map(|b| b.to_string());
+        let body = made.encoded();
         let origin = format!("{}/{}", own.node, own.key);
         let headers = Headers {
             key: (method == "POST").then_some(own.key.as_str()),
@@ -277,14 +302,24 @@ impl Core {
             limit: sending.limit,
             ..Headers::default()
         };
-        let (status, bytes) =
-            self.client.exchange_bytes(method, &made.path, body.as_deref().map(str::as_bytes), headers)?;
+        let body = body.as_ref().map(|(body, _)| body.as_bytes());
+        let (status, bytes) = self.client.exchange_bytes(method, &made.path, body, headers)?;
         let body = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             Err(_) if bytes.is_empty() => Value::Null,
             Err(_) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
         };
         Ok(Some(Response { status, body }))
+    }
+}
+
+impl Core {
+    /// Asks the backend of a row's folder.
+    fn call_folder(&self, row: &Row, made: &Made) -> Result<Response, CallError> {
+        let gone = || PlatformError::Absent("the folder of this row has gone".into());
+        let running = self.folder_of(row).ok_or_else(gone)?;
+        let limit = Duration::from_millis(self.config().module(row.module()).timeout_ms);
+        Ok(running.call(made, limit)?)
     }
 }
 
@@ -360,7 +395,11 @@ fn ask(core: &Core, held: Held) {
             Err(refusal) => return answer(core, &held, refused(refusal), None),
         }
     }
-    let outcome = match core.call_row(&row, &value, &own) {
+    let asked = match core.folders.later(held.seq) {
+        Some(later) => core.call_folder(&row, &later.made).map(Some),
+        None => core.call_row(&row, &value, &own),
+    };
+    let outcome = match asked {
         Ok(mut response) => {
             if let Some(response) = response.as_mut().filter(|r| archive && r.status == 200) {
                 page.read(&value, response);
@@ -373,11 +412,11 @@ fn ask(core: &Core, held: Held) {
                 (Outcome::Ill(why), Some(response)) => {
                     let credential = matches!(response.status, 401 | 403);
                     core.failed("row", format!("{}: {why}", row.name));
-                    core.breaker.failure(why, credential);
-                    again(core, &held, true);
+                    core.with_breaker_of(&row, |breaker| breaker.failure(why, credential));
+                    again(core, &held, &row, true);
                     return;
                 }
-                (_, Some(_)) => drop(core.breaker.success()),
+                (_, Some(_)) => drop(core.with_breaker_of(&row, Breaker::success)),
                 _ => {}
             }
             outcome
@@ -387,9 +426,12 @@ fn ask(core: &Core, held: Held) {
             Outcome::Error { kind: "modify".into(), condition: "bad-request".into(), text: why }
         }
         Err(CallError::Platform(error)) => {
+            if core.ending.load(Ordering::Acquire) {
+                return;
+            }
             core.failed("row", format!("{}: {error}", row.name));
-            core.breaker.failure(&error.to_string(), error.refused_credential());
-            again(core, &held, error.maybe_executed());
+            core.with_breaker_of(&row, |b| b.failure(&error.to_string(), error.refused_credential()));
+            again(core, &held, &row, error.maybe_executed());
             return;
         }
     };
@@ -404,6 +446,16 @@ fn ask(core: &Core, held: Held) {
         // Openfire's own word on a name that exists here too.
         Outcome::Error { condition, .. } if condition == "conflict" && is_ours(core, &row, &value) => {
             Action::Release { force: true }
+        }
+        Outcome::Later { made, every } => {
+            let running = core.folder_of(&row);
+            if !running.is_some_and(|running| core.postpone(&running, &held, made)) {
+                core.failed("row", format!("{}: an answer does not say where its answer will be", row.name));
+                return again(core, &held, &row, true);
+            }
+            core.row_counts.add(&row.name, "later");
+            let at = Instant::now() + every;
+            return lock(&core.row_lanes).unasked(&held.lane, held.seq, true, at);
         }
         Outcome::Native | Outcome::Done => Action::Release { force: true },
         Outcome::Reply(xml) => Action::Replace { xml: xml.into() },
@@ -435,28 +487,34 @@ fn is_ours(core: &Core, row: &Row, stanza: &Value) -> bool {
 }
 
 /// It waits again, or is answered without the platform if the breaker is open.
-fn again(core: &Core, held: &Held, executed: bool) {
+fn again(core: &Core, held: &Held, row: &Row, executed: bool) {
     lock(&core.row_lanes).unasked(&held.lane, held.seq, executed, Instant::now() + RETRY);
-    if !core.breaker.closed() {
-        core.decide_rows_alone(true);
+    if !core.with_breaker_of(row, Breaker::closed) {
+        core.decide_rows_alone(false);
     }
 }
 
-/// The thread that tells what was observed: in order, each until the platform has taken it or will not have it.
+/// The thread that tells what was observed: to each who is to be told in order, each until it has been taken or will not be had. One who does not
+/// answer keeps nobody else waiting.
 pub fn tell(core: &Core) {
-    let mut pause = PAUSES.0;
-    core.recover_footprints();
+    let mut interrupted = core.interrupted_footprints();
+    let mut pauses: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
+    // What is before this has been looked at, and is for those who are waited for: nothing behind it may overtake it.
+    let mut from = 0;
+    let mut waited_for: BTreeSet<String> = BTreeSet::new();
     while !core.ending.load(Ordering::Acquire) {
+        core.recover_footprints(&mut interrupted);
         group::picture_if_due(core);
-        let able = core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire);
-        let entries = match able && core.journal.depth(Stream::Calls).entries > 0 {
-            true => core.journal.read(Stream::Calls, 0, 64, 1 << 20).unwrap_or_else(|error| {
+        let entries = match core.journal.depth(Stream::Calls).entries {
+            0 => Vec::new(),
+            _ => core.journal.read(Stream::Calls, from, 64, 1 << 20).unwrap_or_else(|error| {
                 core.failed("journal", error.to_string());
                 Vec::new()
             }),
-            false => Vec::new(),
         };
         if entries.is_empty() {
+            from = 0;
+            waited_for.clear();
             let asleep = lock(&core.calls_wake.0);
             drop(
                 core.calls_wake
@@ -470,14 +528,29 @@ pub fn tell(core: &Core) {
             if core.ending.load(Ordering::Acquire) {
                 return;
             }
+            from = seq + 1;
+            let row = observed_row(core, &entry);
+            // The platform, or a folder by its name.
+            let whose = row.as_ref().filter(|r| r.folder != 0).map_or("", |r| r.module()).to_owned();
+            let waits = waited_for.contains(&whose)
+                || pauses.get(&whose).is_some_and(|(until, _)| *until > Instant::now())
+                || row.as_ref().is_some_and(|row| !able(core, row));
+            if waits {
+                waited_for.insert(whose);
+                continue;
+            }
             if let Err(error) = told(core, seq, &entry) {
                 core.failed("row", error.to_string());
-                core.breaker.failure(&error.to_string(), error.refused_credential());
-                std::thread::park_timeout(pause);
-                pause = (pause * 2).min(PAUSES.1);
-                break;
+                let refused = error.refused_credential();
+                if let Some(row) = &row {
+                    core.with_breaker_of(row, |breaker| breaker.failure(&error.to_string(), refused));
+                }
+                let pause = pauses.get(&whose).map_or(PAUSES.0, |(_, pause)| (*pause * 2).min(PAUSES.1));
+                pauses.insert(whose.clone(), (Instant::now() + pause, pause));
+                waited_for.insert(whose);
+                continue;
             }
-            pause = PAUSES.0;
+            pauses.remove(&whose);
             if let Err(error) = core.journal.remove(Stream::Calls, &[(seq, entry.len())]) {
                 core.failed("journal", error.to_string());
             }
@@ -485,7 +558,15 @@ pub fn tell(core: &Core) {
     }
 }
 
-/// One entry: told, or given up with a word on the page. `Err`: the platform is ill, it is told again later.
+/// Whether those can be told now whom a row tells.
+fn able(core: &Core, row: &Row) -> bool {
+    match core.folder_of(row) {
+        Some(running) => running.breaker.closed(),
+        None => core.client.url().is_some() && core.breaker.closed() && core.ready.load(Ordering::Acquire),
+    }
+}
+
+/// One entry: told, or given up with a word on the page. `Err`: who is to be told is ill, it is told again later.
 fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     let Some((sent_ms, row, stanza)) = observed(core, entry) else {
         core.failed("row", "an entry of the journal belongs to no row any more and is given up".into());
@@ -493,6 +574,11 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
     };
     if row.batch.as_deref() == Some(footprint::BATCH) {
         return super::footprint::told(core, &row, &stanza, &format!("{seq:x}"), sent_ms);
+    }
+    // A folder noted it and has gone; the built-in row of its name asks, it does not tell.
+    if row.folder == 0 && row.on.kind != "iq" {
+        core.failed("row", format!("what was noted for {} is given up: its folder has gone", row.name));
+        return Ok(());
     }
     let value = mapping::value(&stanza, true);
     let own = core.own(&format!("{seq:x}"), sent_ms);
@@ -507,20 +593,34 @@ fn told(core: &Core, seq: u64, entry: &[u8]) -> Result<(), PlatformError> {
         Outcome::Ill(reason) => return Err(PlatformError::Malformed { status: 0, reason }),
         Outcome::Error { condition, text, .. } => {
             core.row_counts.add(&row.name, "refused");
-            core.failed("row", format!("{}: the platform will not have it: {condition} {text}", row.name));
+            core.failed("row", format!("{}: it is not taken: {condition} {text}", row.name));
         }
-        Outcome::Native | Outcome::Done | Outcome::Reply(_) => core.row_counts.add(&row.name, "told"),
+        // Taken: when it is done is of no consequence here.
+        Outcome::Native | Outcome::Done | Outcome::Reply(_) | Outcome::Later { .. } => {
+            core.row_counts.add(&row.name, "told");
+        }
     }
-    core.breaker.success();
+    core.with_breaker_of(&row, Breaker::success);
     Ok(())
 }
 
 /// An entry of what is to be told.
 pub fn observed(core: &Core, entry: &[u8]) -> Option<(u64, Arc<Row>, Stanza)> {
+    let (time, name, bytes) = parts(entry)?;
+    let row = core.registry().row(name).map(Arc::clone)?;
+    let stanza = Stanza::parse(bytes, &Limits::default()).ok()?;
+    Some((time, row, stanza))
+}
+
+fn observed_row(core: &Core, entry: &[u8]) -> Option<Arc<Row>> {
+    let (_, name, _) = parts(entry)?;
+    core.registry().row(name).map(Arc::clone)
+}
+
+/// Time, row, stanza of an entry.
+fn parts(entry: &[u8]) -> Option<(u64, &str, &[u8])> {
     let (time, rest) = entry.split_at_checked(8)?;
     let (length, rest) = rest.split_at_checked(2)?;
     let (name, bytes) = rest.split_at_checked(usize::from(u16::from_be_bytes(length.try_into().ok()?)))?;
-    let row = core.registry.row(std::str::from_utf8(name).ok()?)?;
-    let stanza = Stanza::parse(bytes, &Limits::default()).ok()?;
-    Some((u64::from_be_bytes(time.try_into().ok()?), Arc::clone(row), stanza))
+    Some((u64::from_be_bytes(time.try_into().ok()?), std::str::from_utf8(name).ok()?, bytes))
 }

@@ -22,8 +22,10 @@ pub fn status(core: &Core) -> Value {
     let (breaker, opened, error) = core.breaker.describe();
     let child = lock(&core.embedded).as_ref().map(crate::platform::embedded::Embedded::state);
     let depth = |stream| core.journal.depth(stream);
-    let bytes: u64 =
-        [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls].map(|s| depth(s).bytes).iter().sum();
+    let bytes: u64 = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms]
+        .map(|s| depth(s).bytes)
+        .iter()
+        .sum();
     let age = |ms: Option<u64>| ms.map(|ms| now_ms().saturating_sub(ms));
     let (active, waiting) = core.handovers.count();
     json!({
@@ -53,9 +55,12 @@ pub fn status(core: &Core) -> Value {
             },
             "state": { "mode": config.state.as_str(), "told": core.tells_sessions(), "sessions": sessions, "available": available, "held": presences, "rows": core.row_counts.of("state") },
             "user": { "mode": config.module("user").mode.as_str(), "rows": core.row_counts.of("user"), "logins": core.logins.counts() },
+            "room": super::room::status(core),
             "friend": { "mode": config.module("friend").mode.as_str(), "rows": core.row_counts.of("friend") },
             "group": { "mode": config.module("group").mode.as_str(), "rows": core.row_counts.of("group"), "picture": core.groups.status(core) },
+            "footprint": { "mode": config.module("footprint").mode.as_str(), "rows": core.row_counts.of("footprint") },
         },
+        "folders": super::folders::status(core),
         "platform": {
             "kind": if !core.sends() { "none" } else if config.remote() { "remote" } else { "embedded" },
             "url": core.client.url(),
@@ -71,6 +76,7 @@ pub fn status(core: &Core) -> Value {
             "events": depth(Stream::Events).entries,
             "settled": depth(Stream::Settled).entries,
             "calls": depth(Stream::Calls).entries,
+            "rooms": depth(Stream::Rooms).entries,
             "bytes": bytes,
             "disk_bytes": core.journal.disk_bytes(),
             "oldest_ms": age(core.journal.oldest_ms(Stream::Held).into_iter().chain(core.journal.oldest_ms(Stream::Events)).min()),
@@ -108,6 +114,7 @@ pub fn settings(config: &Config) -> Value {
                     Type::Number(min, max) => json!({ "min": min, "max": max }),
                     Type::Bool => json!("bool"),
                     Type::Url => json!("url"),
+                    Type::Urls => json!("urls"),
                     Type::Text => json!("text"),
                     Type::Secret => json!("secret"),
                 },

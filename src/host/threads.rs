@@ -10,10 +10,10 @@ use im_api::{problem, routes};
 
 use crate::lanes::{Held, Moves};
 use crate::modules::chat;
-use crate::platform::PlatformError;
+use crate::platform::{Breaker, PlatformError};
 
 use super::core::{Core, lock};
-use super::{cloud, downlink, handover, import, link, mirror, rows};
+use super::{by_row, cloud, downlink, folders, handover, import, link, mirror, room, rows};
 
 /// Messages in one request.
 const BATCH: usize = 256;
@@ -45,8 +45,14 @@ pub fn start(core: &Arc<Core>) -> Vec<JoinHandle<()>> {
     for number in 0..rows::WORKERS {
         spawn(format!("cloudbridge-row-{number}"), Box::new(rows::work));
     }
+    for number in 0..room::WORKERS {
+        spawn(format!("cloudbridge-room-{number}"), Box::new(room::ask::run));
+        spawn(format!("cloudbridge-catchup-{number}"), Box::new(room::catchup::run));
+    }
+    spawn("cloudbridge-rooms".into(), Box::new(room::settle::run));
     spawn("cloudbridge-tell".into(), Box::new(rows::tell));
     spawn("cloudbridge-downlink".into(), Box::new(downlink::run));
+    spawn("cloudbridge-folders".into(), Box::new(folders::run));
     spawn("cloudbridge-import".into(), Box::new(import::run));
     spawn("cloudbridge-clock".into(), Box::new(clock));
     spawn("cloudbridge-link".into(), Box::new(link::run));
@@ -79,10 +85,15 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 /// Asks the platform about whatever is ready.
 fn decide(core: &Core) {
     while !core.ending.load(Ordering::Acquire) {
+        let folder = core.folder("chat");
         let batch = {
             let mut lanes = lock(&core.lanes);
-            let able =
-                core.ready.load(Ordering::Acquire) && core.breaker.closed() && core.client.url().is_some();
+            let able = match &folder {
+                Some(folder) => folder.breaker.closed(),
+                None => {
+                    core.ready.load(Ordering::Acquire) && core.breaker.closed() && core.client.url().is_some()
+                }
+            };
             if !able || !lanes.has_ready() {
                 // An unable one is woken by who makes it able.
                 core.idle_deciders.fetch_add(usize::from(able), Ordering::AcqRel);
@@ -91,9 +102,12 @@ fn decide(core: &Core) {
                 drop(woken.unwrap_or_else(PoisonError::into_inner));
                 continue;
             }
-            lanes.take(BATCH, Instant::now())
+            lanes.take(if folder.is_some() { 1 } else { BATCH }, Instant::now())
         };
-        ask(core, batch);
+        match folder {
+            Some(folder) => batch.into_iter().for_each(|held| by_row::ask(core, &folder, held)),
+            None => ask(core, batch),
+        }
     }
 }
 
@@ -211,7 +225,8 @@ fn clock(core: &Core) {
         let held = lock(&core.lanes).held();
         let rows = lock(&core.row_lanes).held();
         let presences = lock(&core.sessions).holding();
-        let busy = held + rows + presences > 0;
+        let rooms = lock(&core.rooms.lanes).held();
+        let busy = held + rows + presences + rooms > 0;
         std::thread::park_timeout(Duration::from_millis(if busy { 10 } else { 50 }));
         if presences > 0 {
             core.presences_over_time();
@@ -219,9 +234,10 @@ fn clock(core: &Core) {
         if rows > 0 {
             let moves = lock(&core.row_lanes).tick(Instant::now());
             core.carry_out_rows(moves);
-            if core.decide_rows_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
-                core.breaker.failure("no answer within the time limit of a row", false);
-            }
+            core.decide_rows_alone(false);
+        }
+        if rooms > 0 {
+            core.rooms_over_time();
         }
         if held == 0 {
             core.descended();
@@ -229,8 +245,9 @@ fn clock(core: &Core) {
         }
         let moves = lock(&core.lanes).tick(Instant::now());
         core.carry_out(moves);
-        if core.decide_alone(!core.breaker.closed()) > 0 && core.breaker.closed() {
-            core.breaker.failure("no answer within chat.timeoutMillis", false);
+        let closed = core.with_chat_breaker(Breaker::closed);
+        if core.decide_alone(!closed) > 0 && closed {
+            core.with_chat_breaker(|breaker| breaker.failure("no answer within chat.timeoutMillis", false));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The journal: what the bridge has taken and not finished yet. Survives kill -9 from the moment `append` returns; synced to the disk every
 //! `journal.syncMillis`.
 //!
-//! Four streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone), `calls` (what rows
-//! observed and an interface is to be told). Each is ordered by a sequence that only grows, also over restarts. Why a log of our own: docs/journal.md.
+//! Five streams in one store: `held` (stanzas taken), `events` (copies to be delivered), `settled` (what the bridge decided alone), `calls` (what rows
+//! observed and an interface is to be told), `rooms` (what rooms really did with messages, where the platform does not know it). Each is ordered by a sequence that only grows, also over restarts. Why a log of our own: docs/journal.md.
 //!
 //! Leaves out: what entries mean (lanes, mirror), when to sync (a thread of the host), files (`log`).
 
@@ -68,10 +68,12 @@ pub enum Stream {
     Settled,
     /// What rows observed.
     Calls,
+    /// What rooms really did.
+    Rooms,
 }
 
 /// By their numbers in the log.
-const STREAMS: [Stream; 4] = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls];
+const STREAMS: [Stream; 5] = [Stream::Held, Stream::Events, Stream::Settled, Stream::Calls, Stream::Rooms];
 
 /// Size and age of a stream.
 #[derive(Debug, Clone, Copy, Default)]
@@ -167,7 +169,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Full`] above the limit (not for settlements and marks, which are small and must not be lost), else the store's.
     pub fn append(&self, stream: Stream, seq: u64, value: &[u8]) -> Result<(), JournalError> {
-        if stream != Stream::Settled {
+        if !matches!(stream, Stream::Settled | Stream::Rooms) {
             let bytes =
                 [Stream::Held, Stream::Events, Stream::Calls].map(|s| self.depth(s).bytes).iter().sum();
             if bytes > self.max.load(Ordering::Relaxed) {

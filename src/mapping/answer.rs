@@ -1,8 +1,10 @@
 //! A row at work: its request, and what an answer means.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::row::{Row, Then, all};
+use super::row::{Request, Row, Rule, Then, all};
 use super::template::{Own, Scope};
 use crate::stanza::errors;
 use crate::stanza::json as stanza_json;
@@ -14,8 +16,43 @@ pub struct Made {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// JSON body.
+    /// JSON body, or the fields of a form.
     pub body: Option<Value>,
+    /// The body is sent as a form.
+    pub form: bool,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Made {
+    /// The body as it is sent, and its content type.
+    #[must_use]
+    pub fn encoded(&self) -> Option<(String, &'static str)> {
+        match &self.body {
+            None => None,
+            Some(Value::Object(fields)) if self.form => {
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| format!("{}={}", percent(name), percent(&plain(value))));
+                Some((fields.collect::<Vec<_>>().join("&"), "application/x-www-form-urlencoded"))
+            }
+            Some(body) => Some((body.to_string(), "application/json")),
+        }
+    }
+
+    /// As it stands in a case.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut out = json!({ "method": self.method, "path": self.path });
+        if let Some(body) = &self.body {
+            out[if self.form { "form" } else { "body" }] = body.clone();
+        }
+        if !self.headers.is_empty() {
+            out["headers"] =
+                self.headers.iter().map(|(n, v)| (n.clone(), json!(v))).collect::<Map<_, _>>().into();
+        }
+        out
+    }
 }
 
 /// What the platform answered.
@@ -45,8 +82,88 @@ pub enum Outcome {
         /// Text, may be empty.
         text: String,
     },
+    /// The answer comes later.
+    Later {
+        /// What is asked then; None: this answer does not say.
+        made: Option<Made>,
+        /// After this time.
+        every: Duration,
+    },
     /// The platform is ill: its answer says so, or it is not in the contract. Why.
     Ill(String),
+}
+
+/// The first rule that an answer fits; `None`: nobody was asked.
+#[must_use]
+pub fn first<'r, T>(
+    rules: &'r [Rule<T>],
+    stanza: &Value,
+    response: Option<&Response>,
+) -> Option<&'r Rule<T>> {
+    let nothing = Value::Null;
+    let answer = response.map_or(&nothing, |r| &r.body);
+    rules.iter().find(|rule| {
+        rule.covers(response.map(|r| r.status))
+            && rule.problem.as_ref().is_none_or(|p| answer.get("type").and_then(Value::as_str) == Some(p))
+            && all(&rule.when, stanza, answer)
+    })
+}
+
+/// What an answer means that no rule fits.
+#[must_use]
+pub fn unfit(response: &Response) -> Outcome {
+    if response.status < 300 {
+        return Outcome::Ill(format!(
+            "the platform answered {} with something that the row does not know",
+            response.status
+        ));
+    }
+    unforeseen(response)
+}
+
+impl Request {
+    /// The request for what the scope holds.
+    ///
+    /// # Errors
+    /// A value that it needs is not there.
+    pub fn made(&self, scope: &Scope<'_>) -> Result<Made, String> {
+        let mut path = scope.text(&self.path, percent)?;
+        let mut separator = if path.contains('?') { '&' } else { '?' };
+        for (name, template) in &self.query {
+            let Some(value) = scope.fill(template)? else { continue };
+            path.push(separator);
+            path.push_str(&format!("{}={}", percent(name), percent(&plain(&value))));
+            separator = '&';
+        }
+        let body = match (&self.body, &self.form) {
+            (Some(body), _) => scope.fill(body)?,
+            (None, Some(form)) => {
+                let mut fields = Map::new();
+                for (name, template) in form {
+                    if let Some(value) = scope.fill(template)? {
+                        fields.insert(name.clone(), Value::String(plain(&value)));
+                    }
+                }
+                Some(Value::Object(fields))
+            }
+            (None, None) => None,
+        };
+        let mut headers = Vec::new();
+        for (name, template) in &self.headers {
+            let Some(value) = scope.fill(template)? else { continue };
+            let value = plain(&value);
+            if value.chars().any(|c| c.is_control()) {
+                return Err(format!("the value of the header field {name} is none"));
+            }
+            headers.push((name.clone(), value));
+        }
+        Ok(Made { method: self.method.clone(), path, body, form: self.form.is_some(), headers })
+    }
+}
+
+/// A value where a text is needed.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 impl Row {
@@ -56,21 +173,7 @@ impl Row {
     /// A value that the request needs is not there.
     pub fn made(&self, stanza: &Value, own: &Own) -> Result<Option<Made>, String> {
         let Some(request) = &self.request else { return Ok(None) };
-        let scope = Scope { stanza, answer: &Value::Null, own: Some(own), item: None };
-        let mut path = scope.text(&request.path, percent)?;
-        let mut separator = '?';
-        for (name, template) in &request.query {
-            let Some(value) = scope.fill(template)? else { continue };
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            path.push(separator);
-            path.push_str(&format!("{}={}", percent(name), percent(&value)));
-            separator = '&';
-        }
-        let body = match &request.body {
-            None => None,
-            Some(body) => scope.fill(body)?,
-        };
-        Ok(Some(Made { method: request.method.clone(), path, body }))
+        request.made(&Scope { stanza, answer: &Value::Null, own: Some(own), item: None }).map(Some)
     }
 
     /// What an answer means; `None`: nobody was asked.
@@ -78,26 +181,19 @@ impl Row {
     pub fn outcome(&self, stanza: &Value, own: &Own, response: Option<&Response>) -> Outcome {
         let nothing = Value::Null;
         let answer = response.map_or(&nothing, |r| &r.body);
-        let status = response.map(|r| r.status);
-        let rule = self.answers.iter().find(|rule| {
-            rule.covers(status)
-                && rule.problem.as_ref().is_none_or(|p| answer.get("type").and_then(Value::as_str) == Some(p))
-                && all(&rule.when, stanza, answer)
-        });
-        let Some(rule) = rule else {
+        let Some(rule) = first(&self.answers, stanza, response) else {
             return match response {
                 None => Outcome::Ill("no answer of the row fits".into()),
-                Some(response) if response.status < 300 => Outcome::Ill(format!(
-                    "the platform answered {} with something that the row does not know",
-                    response.status
-                )),
-                Some(response) => unforeseen(response),
+                Some(response) => unfit(response),
             };
         };
         let scope = Scope { stanza, answer, own: Some(own), item: None };
         match &rule.then {
             Then::Native => Outcome::Native,
             Then::Done => Outcome::Done,
+            Then::Later { request, every_ms } => {
+                Outcome::Later { made: request.made(&scope).ok(), every: Duration::from_millis(*every_ms) }
+            }
             Then::Error { condition, kind, text } => {
                 let word = |template: &Value| match scope.fill(template) {
                     Ok(Some(Value::String(word))) => word,
@@ -163,7 +259,7 @@ fn words(answer: &Value) -> String {
 }
 
 /// Completes a reply and writes it as XML.
-fn reply_to(stanza: &Value, reply: Option<Value>) -> Result<String, String> {
+pub(super) fn reply_to(stanza: &Value, reply: Option<Value>) -> Result<String, String> {
     let Some(Value::Object(given)) = reply else { return Err("it is no object".into()) };
     let mut out = Map::new();
     out.insert("kind".into(), stanza.get("kind").cloned().unwrap_or(json!("iq")));

@@ -127,7 +127,8 @@ pub fn explain(
         out.stanza_type
     ));
     let open = value(&stanza, true);
-    let sources = if event { &[Source::Event][..] } else { &[Source::Client, Source::Component] };
+    let sources =
+        if event { &[Source::Event][..] } else { &[Source::Client, Source::Component, Source::Room] };
     for row in registry.rows() {
         let Some(source) = sources.iter().find(|source| row.fits(&stanza, **source)) else { continue };
         let failed = row.on.when.iter().filter(|c| !all(std::slice::from_ref(*c), &open, &Value::Null));
@@ -192,6 +193,8 @@ fn describe(
         sent: "TIME".into(),
         epoch: "EPOCH".into(),
         seq: 0,
+        here: false,
+        nick: "NICK".into(),
     };
     out.request = row.made(&mask(value(stanza, false), open), &own).transpose();
     for rule in &row.answers {
@@ -252,7 +255,16 @@ pub fn condition_words(condition: &Condition) -> String {
 pub fn then_words(row: &Row, then: &Then) -> String {
     match then {
         Then::Native => "Openfire handles it.".into(),
+        Then::Done if row.on.kind == "message" && row.batch.is_none() => {
+            "the backend has it: Openfire does not deliver it.".into()
+        }
         Then::Done => "done.".into(),
+        Then::Later { request, every_ms } => {
+            format!(
+                "the answer comes later: {} {} is asked every {every_ms} ms.",
+                request.method, request.path
+            )
+        }
         Then::Error { condition, .. } => match condition.as_str() {
             Some(word) => format!("the sender gets the error {word}."),
             None => "the sender gets the error that it names.".into(),

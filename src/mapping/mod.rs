@@ -3,12 +3,15 @@
 //! built-in modules and for a folder of somebody else's alike.
 //!
 //! Reading order: [`row`] (what a row is), [`template`] (values in and out), [`registry`] (which row takes a stanza), [`answer`] (what an
-//! answer means), [`explain`].
+//! answer means), [`explain`]; [`backend`] (what a folder of somebody else's says beside rows), [`folder`] (reading one), [`cases`].
 //!
 //! Leaves out: HTTP, threads, time limits (the host); batches and judgement that rows cannot say (`modules`).
 
 pub mod answer;
+pub mod backend;
+pub mod cases;
 pub mod explain;
+pub mod folder;
 pub mod ids;
 mod place;
 pub mod registry;

@@ -14,6 +14,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("user", include_str!("../modules/user/module.json")),
     ("friend", include_str!("../modules/friend/module.json")),
     ("group", include_str!("../modules/group/module.json")),
+    ("room", include_str!("../modules/room/module.json")),
     ("footprint", include_str!("../modules/footprint/module.json")),
 ];
 
@@ -34,9 +35,32 @@ pub struct Loaded {
     pub version: String,
     /// Its rows.
     pub rows: Vec<Arc<Row>>,
+    /// It is a folder of somebody else's.
+    pub folder: bool,
 }
 
 impl Registry {
+    /// One module alone.
+    #[must_use]
+    pub fn of(module: Loaded) -> Registry {
+        Registry { modules: vec![module] }
+    }
+
+    /// The built-in modules, those of the same name replaced by folders, and then the other folders by name.
+    #[must_use]
+    pub fn with(folders: Vec<Loaded>) -> Registry {
+        let (mut registry, _) = Registry::built_in();
+        let mut folders = folders;
+        folders.sort_by(|a, b| a.name.cmp(&b.name));
+        for folder in folders {
+            match registry.modules.iter_mut().find(|module| module.name == folder.name) {
+                Some(module) => *module = folder,
+                None => registry.modules.push(folder),
+            }
+        }
+        registry
+    }
+
     /// The built-in modules. A mistake in one is a mistake of ours and refuses that one alone; a test holds that there is none.
     #[must_use]
     pub fn built_in() -> (Registry, Vec<String>) {
@@ -85,6 +109,7 @@ impl Registry {
 impl From<Module> for Loaded {
     fn from(module: Module) -> Loaded {
         Loaded {
+            folder: module.backend.is_some(),
             name: module.name,
             about: module.about,
             version: module.version,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::backend::{Backend, Login, OwnSetting, Pending, Poll, Settle};
 use super::place;
 use super::template::{self, Filter, Kind};
 use crate::stanza::Stanza;
@@ -21,7 +22,26 @@ pub struct Module {
     pub version: String,
     /// What it is for, one sentence.
     pub about: String,
+    /// Whose interfaces the rows call; absent: the platform's.
+    #[serde(default)]
+    pub backend: Option<Backend>,
+    /// Settings of its own.
+    #[serde(default)]
+    pub settings: Vec<OwnSetting>,
+    /// Who may log in.
+    #[serde(default)]
+    pub login: Option<Login>,
+    /// What the backend keeps for people who were away.
+    #[serde(default)]
+    pub pending: Option<Pending>,
+    /// Tells the backend what was decided without it.
+    #[serde(default)]
+    pub settle: Option<Settle>,
+    /// What the backend says by itself.
+    #[serde(default)]
+    pub poll: Option<Poll>,
     /// Its rows; the first that matches a stanza takes it.
+    #[serde(default)]
     pub rows: Vec<Row>,
 }
 
@@ -36,6 +56,8 @@ pub enum Source {
     Event,
     /// Sent to a component of ours.
     Component,
+    /// An IQ that a client sends to a room of this server.
+    Room,
 }
 
 /// What a row does.
@@ -72,6 +94,9 @@ pub struct Row {
     /// What answers mean; the first that matches counts. What none matches follows the table of HTTP status and stanza error.
     #[serde(default)]
     pub answers: Vec<Rule>,
+    /// Number of the folder, as it was read, that it belongs to; 0: built in.
+    #[serde(skip)]
+    pub folder: u64,
 }
 
 /// Which stanzas a row is about.
@@ -147,12 +172,18 @@ pub struct Request {
     /// JSON body.
     #[serde(default)]
     pub body: Option<Value>,
+    /// Body of a form (`application/x-www-form-urlencoded`), in the place of `body`; fields whose value is absent are left out.
+    #[serde(default)]
+    pub form: Option<BTreeMap<String, Value>>,
+    /// Header fields; those whose value is absent are left out.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Value>,
 }
 
 /// What an answer means.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct Rule<T = Then> {
     /// `200`, `2xx`; absent: any (also no request at all).
     #[serde(default)]
     pub status: Option<String>,
@@ -163,7 +194,7 @@ pub struct Rule {
     #[serde(default)]
     pub when: Vec<Condition>,
     /// What follows.
-    pub then: Then,
+    pub then: T,
 }
 
 /// What follows from an answer.
@@ -187,6 +218,18 @@ pub enum Then {
     },
     /// The sender gets this stanza; `kind`, `type`, `id`, `from` and `to` are set if absent.
     Reply(Value),
+    /// The answer comes later: this is asked until one of the row's other answers fits.
+    Later {
+        /// What is asked; `answer:/…` is the answer so far.
+        request: Request,
+        /// How often.
+        #[serde(default = "every", rename = "everyMillis")]
+        every_ms: u64,
+    },
+}
+
+fn every() -> u64 {
+    500
 }
 
 impl Module {
@@ -210,12 +253,20 @@ impl Module {
                 true => Err((".name".into(), "there is a row of this name already".into())),
                 false => row.check(&module.name),
             };
+            let checked = checked.and_then(|()| match &module.backend {
+                Some(_) => super::backend::check_row(&module.name, row),
+                None => Ok(()),
+            });
             checked.map_err(|(key, why)| {
                 let key = format!("rows[{number}]{key}");
                 let (line, column) = place::of(text, &key);
                 format!("at {key} (row {}): {why} at line {line} column {column}", row.name)
             })?;
         }
+        super::backend::check(&module).map_err(|(key, why)| {
+            let (line, column) = place::of(text, &key);
+            format!("at {key}: {why} at line {line} column {column}")
+        })?;
         Ok(module)
     }
 }
@@ -265,9 +316,9 @@ impl Row {
         if self.answers.is_empty() {
             return wrong("", "it has no answers");
         }
-        conditions(&self.on.when, ".on.when", false)?;
+        conditions(&self.on.when, ".on.when", Looks::Stanza)?;
         if let Some(request) = &self.request {
-            request.check()?;
+            request.check(".request")?;
         }
         for (number, rule) in self.answers.iter().enumerate() {
             rule.check(&format!(".answers[{number}]"))?;
@@ -276,10 +327,18 @@ impl Row {
     }
 }
 
-fn conditions(list: &[Condition], key: &str, answer: bool) -> Result<(), (String, String)> {
-    // What is known where conditions are looked at: the stanza, and later the answer.
+/// What is known where conditions are looked at: the stanza, then the answer, then an item of a list in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum Looks {
+    Stanza,
+    Answer,
+    Item,
+}
+
+pub(super) fn conditions(list: &[Condition], key: &str, looks: Looks) -> Result<(), (String, String)> {
     let usable = |at: &str| match template::pointer(at)? {
-        at if at.starts_with('/') || (answer && at.starts_with("answer:")) => Ok(()),
+        at if at.starts_with('/') || (looks >= Looks::Answer && at.starts_with("answer:")) => Ok(()),
+        at if looks == Looks::Item && at.starts_with('.') => Ok(()),
         "" => Ok(()),
         at => Err(format!("a condition here cannot look at {at}")),
     };
@@ -300,31 +359,40 @@ fn conditions(list: &[Condition], key: &str, answer: bool) -> Result<(), (String
 }
 
 impl Request {
-    fn check(&self) -> Result<(), (String, String)> {
+    /// What a serde schema cannot say; `key` is where it stands.
+    pub(super) fn check(&self, key: &str) -> Result<(), (String, String)> {
         if !matches!(self.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
             let why = format!("{} is none of GET, POST, PUT, PATCH, DELETE", self.method);
-            return Err((".request.method".into(), why));
+            return Err((format!("{key}.method"), why));
         }
         let at = |key: String| move |why: String| (key, why);
-        template::check_path(&self.path).map_err(at(".request.path".into()))?;
+        template::check_path(&self.path).map_err(at(format!("{key}.path")))?;
         for (name, value) in &self.query {
-            template::check(value).map_err(at(format!(".request.query.{name}")))?;
+            template::check(value).map_err(at(format!("{key}.query.{name}")))?;
         }
-        self.body.as_ref().map_or(Ok(()), template::check).map_err(at(".request.body".into()))
+        for (name, value) in self.form.iter().flatten() {
+            template::check(value).map_err(at(format!("{key}.form.{name}")))?;
+        }
+        for (name, value) in &self.headers {
+            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            if name.is_empty() || !name.bytes().all(token) {
+                return Err((format!("{key}.headers"), format!("{name} is no name of a header field")));
+            }
+            template::check(value).map_err(at(format!("{key}.headers.{name}")))?;
+        }
+        if self.form.is_some() && self.body.is_some() {
+            return Err((format!("{key}.form"), "there is a body already".into()));
+        }
+        if self.method == "GET" && (self.form.is_some() || self.body.is_some()) {
+            return Err((key.to_owned(), "a GET has no body".into()));
+        }
+        self.body.as_ref().map_or(Ok(()), template::check).map_err(at(format!("{key}.body")))
     }
 }
 
 impl Rule {
     fn check(&self, key: &str) -> Result<(), (String, String)> {
-        if let Some(status) = &self.status {
-            let bytes = status.as_bytes();
-            let digits = bytes.len() == 3 && (b'1'..=b'5').contains(&bytes[0]);
-            if !digits || !(status.ends_with("xx") || bytes.iter().all(u8::is_ascii_digit)) {
-                let why = format!("{status} is neither like 200 nor like 2xx");
-                return Err((format!("{key}.status"), why));
-            }
-        }
-        conditions(&self.when, &format!("{key}.when"), true)?;
+        self.check_conditions(key)?;
         let at = |key: String| move |why: String| (key, why);
         match &self.then {
             Then::Reply(value) => template::check(value).map_err(at(format!("{key}.then.reply"))),
@@ -345,8 +413,30 @@ impl Rule {
                 }
                 Ok(())
             }
+            Then::Later { request, every_ms } => {
+                if !(50..=60_000).contains(every_ms) {
+                    let why = "it is not from 50 to 60000";
+                    return Err((format!("{key}.then.later.everyMillis"), why.into()));
+                }
+                request.check(&format!("{key}.then.later.request"))
+            }
             Then::Native | Then::Done => Ok(()),
         }
+    }
+}
+
+impl<T> Rule<T> {
+    /// What holds whatever follows.
+    pub(super) fn check_conditions(&self, key: &str) -> Result<(), (String, String)> {
+        if let Some(status) = &self.status {
+            let bytes = status.as_bytes();
+            let digits = bytes.len() == 3 && (b'1'..=b'5').contains(&bytes[0]);
+            if !digits || !(status.ends_with("xx") || bytes.iter().all(u8::is_ascii_digit)) {
+                let why = format!("{status} is neither like 200 nor like 2xx");
+                return Err((format!("{key}.status"), why));
+            }
+        }
+        conditions(&self.when, &format!("{key}.when"), Looks::Answer)
     }
 
     /// Whether it is about this status.
@@ -376,8 +466,13 @@ pub fn type_of(stanza: &Stanza) -> &str {
 /// Whether all conditions hold.
 #[must_use]
 pub fn all(conditions: &[Condition], stanza: &Value, answer: &Value) -> bool {
+    hold(conditions, &template::Scope { stanza, answer, own: None, item: None })
+}
+
+/// As [`all`], wherever pointers look.
+#[must_use]
+pub fn hold(conditions: &[Condition], scope: &template::Scope<'_>) -> bool {
     conditions.iter().all(|condition| {
-        let scope = template::Scope { stanza, answer, own: None, item: None };
         let found = scope.look(&condition.at, condition.filter);
         condition.there.is_none_or(|there| found.is_some() == there)
             && condition.kind.is_none_or(|kind| found.as_ref().is_some_and(|value| kind.covers(value)))

@@ -132,12 +132,16 @@ pub struct Own {
     pub sent: String,
     /// This start of the bridge.
     pub epoch: String,
-    /// Number of the reading, for states.
+    /// Number of the reading, for states and occupants.
     pub seq: u64,
+    /// Whether the recipient has a session here that takes messages, for messages.
+    pub here: bool,
+    /// The speaker's nickname in the room.
+    pub nick: String,
 }
 
 /// What `own:` pointers may name.
-const OWN: [&str; 6] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq"];
+const OWN: [&str; 8] = ["/domain", "/node", "/key", "/sent", "/epoch", "/seq", "/here", "/nick"];
 
 impl Own {
     fn get(&self, pointer: &str) -> Option<Value> {
@@ -147,7 +151,9 @@ impl Own {
             "/key" => &self.key,
             "/sent" => &self.sent,
             "/epoch" => &self.epoch,
+            "/nick" => &self.nick,
             "/seq" => return Some(self.seq.into()),
+            "/here" => return Some(self.here.into()),
             _ => return None,
         };
         Some(Value::String(text.clone()))

@@ -6,6 +6,7 @@
 pub mod chat;
 pub mod events;
 pub mod footprint;
+pub mod room;
 pub mod state;
 pub mod user;
 
@@ -27,6 +28,7 @@ pub fn explain(
         Some("chat.decide") => Some(chat::note(stanza)),
         Some(chat::history::BATCH) => Some(chat::history::note(stanza)),
         Some(footprint::BATCH) => Some(footprint::note(stanza)),
+        Some(room::SAY) => Some(room::note(stanza)),
         _ => None,
     })
 }

@@ -1,7 +1,12 @@
 //! HTTP to the platform: keep-alive, per-phase timeouts (never `timeout_global`, which would start a thread per request), problem+json.
+//!
+//! The platform may be several instances that serve the same users. One of them is asked; the next one as soon as it cannot be reached or says that it
+//! is ill. A request that certainly did not arrive goes to the next one at once; what may have been executed is its caller's to ask again, under the
+//! same key, which any instance answers alike.
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -86,8 +91,8 @@ impl PlatformError {
 /// Where the platform is and how to get in.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Base URL without a slash at the end.
-    pub url: String,
+    /// Base URLs of its instances, without a slash at the end; at least one.
+    pub urls: Vec<String>,
     /// What shows who we are.
     pub credential: Credential,
 }
@@ -116,6 +121,24 @@ impl Default for Headers<'_> {
 struct Connected {
     target: Target,
     agent: ureq::Agent,
+    /// Which instance is asked.
+    asked: AtomicUsize,
+}
+
+impl Connected {
+    fn instance(&self) -> usize {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    fn url(&self, instance: usize) -> &str {
+        self.target.urls.get(instance).map_or("", String::as_str)
+    }
+
+    /// This instance cannot be asked: from now on the next one is, unless somebody else has seen to it.
+    fn leave(&self, instance: usize) {
+        let next = (instance + 1) % self.target.urls.len().max(1);
+        let _ = self.asked.compare_exchange(instance, next, Ordering::AcqRel, Ordering::Acquire);
+    }
 }
 
 /// The one connection pool to the platform. Cheap to share; the target can be exchanged at any time.
@@ -141,7 +164,8 @@ impl Client {
     /// # Errors
     /// When the CA file or the proxy cannot be used; says which and why.
     pub fn connect(&self, target: Target, config: &Config) -> Result<(), String> {
-        let result = agent(&target, config).map(|agent| Arc::new(Connected { target, agent }));
+        let result = agent(&target, config)
+            .map(|agent| Arc::new(Connected { target, agent, asked: AtomicUsize::new(0) }));
         let error = result.as_ref().err().cloned();
         self.exchange(result);
         error.map_or(Ok(()), Err)
@@ -161,11 +185,18 @@ impl Client {
         }
     }
 
-    /// Base URL, if there is one.
+    /// Base URL of the instance that is asked, if there is one.
     #[must_use]
     pub fn url(&self) -> Option<String> {
         let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
-        connected.as_ref().ok().map(|c| c.target.url.clone())
+        connected.as_ref().ok().map(|c| c.url(c.instance()).to_owned())
+    }
+
+    /// Base URLs of all instances; none when nobody is asked.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+        connected.as_ref().map(|c| c.target.urls.clone()).unwrap_or_default()
     }
 
     /// Sends a request and reads its JSON answer.
@@ -253,18 +284,18 @@ impl Client {
             .map_err(|why| PlatformError::Absent(why.clone()))?;
         let credential = &connected.target.credential;
         let shown = credential.show().map_err(PlatformError::Absent)?;
-        let answer = attempt(&connected, &shown, method, path, body, headers)?;
+        let answer = whoever_answers(&connected, &shown, method, path, body, headers)?;
         if answer.0 == 401
             && let Some(other) = credential.another(&shown)
         {
-            return attempt(&connected, &other, method, path, body, headers);
+            return whoever_answers(&connected, &other, method, path, body, headers);
         }
         Ok(answer)
     }
 }
 
-/// One request with this to show who we are.
-fn attempt(
+/// Asks one instance after the other, as long as the request certainly did not arrive.
+fn whoever_answers(
     connected: &Connected,
     shown: &Shown,
     method: &'static str,
@@ -272,7 +303,36 @@ fn attempt(
     body: Option<&[u8]>,
     headers: Headers<'_>,
 ) -> Result<(u16, Vec<u8>), PlatformError> {
-    let url = format!("{}{path}", connected.target.url);
+    let mut tried = 0;
+    loop {
+        let instance = connected.instance();
+        let outcome = attempt((connected, instance), shown, method, path, body, headers);
+        tried += 1;
+        match &outcome {
+            // It says that it is ill.
+            Ok((status, _)) if *status >= 500 => connected.leave(instance),
+            Ok(_) | Err(PlatformError::Absent(_)) => {}
+            Err(error) => {
+                connected.leave(instance);
+                if !error.maybe_executed() && tried < connected.target.urls.len() {
+                    continue;
+                }
+            }
+        }
+        return outcome;
+    }
+}
+
+/// One request with this to show who we are.
+fn attempt(
+    (connected, instance): (&Connected, usize),
+    shown: &Shown,
+    method: &'static str,
+    path: &str,
+    body: Option<&[u8]>,
+    headers: Headers<'_>,
+) -> Result<(u16, Vec<u8>), PlatformError> {
+    let url = format!("{}{path}", connected.url(instance));
     let mut request = ureq::http::Request::builder()
         .method(method)
         .uri(&url)
@@ -288,16 +348,10 @@ fn attempt(
         request = request.header(routes::ORIGIN, origin);
     }
     let transport = |e: ureq::Error| {
-        let sent = !matches!(
-            e,
-            ureq::Error::HostNotFound
-                | ureq::Error::BadUri(_)
-                | ureq::Error::ConnectionFailed
-                | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
-        ) && !matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused);
+        let sent = !before_sending(&e);
         PlatformError::Transport {
             what: method,
-            url: connected.target.url.clone(),
+            url: connected.url(instance).to_owned(),
             reason: e.to_string(),
             sent,
         }
@@ -335,6 +389,17 @@ fn attempt(
     Ok((status, bytes))
 }
 
+/// Whether it went wrong before anything was sent.
+pub(super) fn before_sending(e: &ureq::Error) -> bool {
+    matches!(
+        e,
+        ureq::Error::HostNotFound
+            | ureq::Error::BadUri(_)
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect)
+    ) || matches!(e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
 fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
     let ms = |ms: u64| Some(Duration::from_millis(ms));
     let mut builder = ureq::Agent::config_builder()
@@ -355,7 +420,9 @@ fn agent(target: &Target, config: &Config) -> Result<ureq::Agent, String> {
             ureq::Proxy::new(proxy).map_err(|e| format!("platform.proxy {proxy} cannot be used: {e}"))?;
         builder = builder.proxy(Some(proxy));
     }
-    if let Some(path) = config.ca_file.as_ref().filter(|_| target.url.starts_with("https:")) {
+    if let Some(path) =
+        config.ca_file.as_ref().filter(|_| target.urls.iter().any(|url| url.starts_with("https:")))
+    {
         let roots = openstack::roots(Path::new(path)).map_err(|e| format!("platform.caFile {e}"))?;
         builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
     }

@@ -171,7 +171,7 @@ fn run<R: Fn(Event) + Send + Sync + 'static>(
     let mut end = match up {
         Ok((port, rest)) => {
             report(Event::Up(Target {
-                url: format!("http://127.0.0.1:{port}"),
+                urls: vec![format!("http://127.0.0.1:{port}")],
                 credential: Credential::Bearer(token),
             }));
             // Nothing more is said on stdout: its end is the end of the child.

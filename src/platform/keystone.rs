@@ -180,8 +180,9 @@ impl Pass {
         self.state().again_at = Some(Instant::now() + after);
     }
 
-    /// Nobody needs it any more: who waits is let go.
+    /// Nobody needs it any more: who waits is let go, a request under way ends.
     pub fn end(&self) {
+        self.session.keystone().shutdown();
         self.state().ended = true;
         self.changed.notify_all();
     }

@@ -48,11 +48,24 @@ fn of(server: &Server, verb: &str) -> Vec<Vec<String>> {
     all.filter(|(done, _)| done == verb).map(|(_, arguments)| arguments).collect()
 }
 
+/// Cursors that were shared with the cluster.
+fn cursors(server: &Server) -> Vec<String> {
+    let all = of(server, "remember").into_iter();
+    all.filter(|arguments| arguments[0] == "downlink.cursor").map(|arguments| arguments[1].clone()).collect()
+}
+
+/// What Openfire does: the properties that one node writes are every node's.
+fn share(from: &Server, to: &Server) {
+    for arguments in of(from, "remember") {
+        to.set(&arguments[0], &arguments[1]);
+    }
+}
+
 /// Waits until so many events are done and what they came with is acknowledged as a whole.
 fn acknowledged(server: &Server, count: usize) {
     server.until("the whole answer is acknowledged", |_| {
-        let written = of(server, "remember");
-        let done = |arguments: &&Vec<String>| arguments[1].contains("done");
+        let written = cursors(server);
+        let done = |cursor: &&String| cursor.contains("done");
         written.iter().filter(done).count() == count && written.last().is_some_and(|last| !done(&last))
     });
 }
@@ -134,12 +147,6 @@ fn of_two_nodes_the_senior_one_listens_and_the_next_senior_goes_on_where_it_was(
     befriend(&platform, "a");
     befriend(&platform, "b");
     assert_eq!(put(&first, 2), ["a@example.org", "b@example.org"]);
-    // What Openfire does: the property that one node writes is every node's.
-    let share = |from: &Server, to: &Server| {
-        let written = of(from, "remember");
-        let [key, value] = &written.last().expect("the cursor is shared")[..] else { panic!("{written:?}") };
-        to.set(key, value);
-    };
     acknowledged(&first, 2);
     share(&first, &second);
     assert_eq!(second.status()["listens"], false, "one listens");
@@ -160,4 +167,21 @@ fn of_two_nodes_the_senior_one_listens_and_the_next_senior_goes_on_where_it_was(
     befriend(&platform, "e");
     assert_eq!(put(&first, 3), ["a@example.org", "b@example.org", "e@example.org"]);
     assert_eq!(put(&second, 2).len(), 2);
+}
+
+#[test]
+fn what_another_member_of_the_cluster_changed_is_no_news() {
+    let platform = Platform::start(false);
+    let cluster = ("clustered", "true");
+    let senior = node(&platform, &[cluster, ("senior", "true")]);
+    let other = node(&platform, &[cluster, ("senior", "false")]);
+    senior.until("listens", |s| s["listens"] == true);
+    other.until("has named itself", |_| !of(&other, "remember").is_empty());
+    share(&other, &senior);
+    let set = "<iq xmlns='jabber:client' type='set' id='r1' from='juliet@example.org/balcony'><query xmlns='jabber:iq:roster'><item jid='romeo@example.org' name='R'/></query></iq>";
+    assert!(other.offer(set, 1));
+    assert_eq!(other.outcome("r1"), "native", "Openfire changes the list, on every node");
+    befriend(&platform, "tybalt");
+    assert_eq!(put(&senior, 1), ["tybalt@example.org"], "romeo came before, and was dropped");
+    assert_eq!(senior.status()["modules"]["friend"]["rows"]["friend.echo"]["dropped"], 1);
 }

@@ -2,10 +2,14 @@
 //! "logged in" and carries out effects. What only Openfire can show is in tests/openfire.
 
 mod api;
+mod backend;
 mod downlink;
+mod footprint;
 mod groups;
 mod history;
+mod pep;
 mod remote;
+mod rooms;
 mod rows;
 mod shim;
 mod state;

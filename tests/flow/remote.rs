@@ -60,6 +60,16 @@ impl Platform {
         Platform { folder, port, child }
     }
 
+    /// It hears and says nothing more until it rises.
+    pub fn die(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub fn rise(&self) {
+        self.signal("-CONT");
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.child.kill().expect("kill");

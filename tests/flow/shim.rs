@@ -10,6 +10,8 @@ use cloudbridge::ffi::frame::{Flags, Reader, Writer, effect, notice};
 use cloudbridge::host::{Host, Start};
 use cloudbridge::stanza::{Limits, Stanza};
 
+use crate::pep::Pep;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn message(from: &str, to: &str, id: &str, body: &str) -> String {
@@ -25,6 +27,13 @@ pub fn platform_binary() -> PathBuf {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
             let mut command = std::process::Command::new(cargo);
             command.args(["build", "--quiet", "-p", "im-platform"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            // What cargo tells a test about its own package would make it build crates anew whose build scripts look at that.
+            for (name, _) in std::env::vars_os() {
+                let text = name.to_string_lossy();
+                if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                    command.env_remove(&name);
+                }
+            }
             assert!(command.status().expect("cargo").success(), "im-platform builds");
             // target/<profile>/deps/flow-… -> target/debug/im-platform
             let exe = std::env::current_exe().expect("own path");
@@ -49,11 +58,21 @@ struct World {
     applied: Vec<(String, Vec<String>)>,
     /// What the verbs that read give.
     lists: HashMap<String, String>,
+    /// What `pep.ask` asks.
+    pep: Pep,
+    /// What `route` routed.
+    routed: Vec<String>,
+    /// Ids and conditions of what was refused.
+    refusals: HashMap<String, String>,
     /// Verbs, with the argument that tells which, that do not end well: their outcome.
     failing: HashMap<String, i32>,
     /// A verb with an argument at which a file of the data folder is looked at, while it is under way; and what stood there.
     looks: Option<(String, PathBuf)>,
     looked: Option<Vec<u8>>,
+    /// Who is in the room: full JID to nickname.
+    room: BTreeMap<String, String>,
+    /// Those of them who are owed older messages first.
+    fresh: std::collections::BTreeSet<String>,
 }
 
 /// The state of an available session.
@@ -85,6 +104,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(settings: &[(&str, &str)]) -> Server {
+        Server::prepared(settings, |_| {})
+    }
+
+    /// As [`Server::start`], with something done to the data folder before.
+    pub fn prepared(settings: &[(&str, &str)], prepare: impl FnOnce(&std::path::Path)) -> Server {
         let settings =
             settings.iter().map(|(k, v)| (format!("plugin.cloudbridge.{k}"), (*v).to_owned())).collect();
         let shared = Arc::new(Shared {
@@ -102,8 +126,30 @@ impl Server {
             tokens: AtomicU64::new(1),
             killed: AtomicU64::new(0),
         };
+        prepare(&server.data());
         server.start_again();
         server
+    }
+
+    /// The folder of everything durable.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("cloudbridge")
+    }
+
+    /// What folders have the filter table say at its end.
+    pub fn flags(&self) -> Vec<String> {
+        let frame = self.host().describe("filter").expect("filter");
+        let mut r = Reader::new(&frame);
+        r.u8().expect("opcode");
+        let row = |r: &mut Reader<'_>| {
+            let _ = (r.str()?, r.str()?, r.str()?, r.int()?, r.bool()?);
+            Ok(())
+        };
+        r.list(row).expect("rows");
+        r.bool().and_then(|_| r.bool()).expect("sessions, login");
+        let mut names = r.list(|r| Ok(format!("{} {}", r.str()?, r.str()?))).expect("names");
+        names.retain(|name| !name.starts_with("pubsub.node"));
+        names
     }
 
     pub fn start_again(&mut self) {
@@ -176,6 +222,30 @@ impl Server {
         self.host().offer(token, Flags(flags), xml.as_bytes())
     }
 
+    /// A member joins the room or leaves it.
+    pub fn room(&self, room: &str, jid: &str, nick: &str, open: bool) {
+        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst);
+        let mut world = self.shared.world.lock().expect("world");
+        if open {
+            world.room.insert(jid.to_owned(), nick.to_owned());
+            world.fresh.insert(jid.to_owned());
+        } else {
+            world.room.remove(jid);
+            world.fresh.remove(jid);
+        }
+        drop(world);
+        let w = Writer::new(notice::OCCUPANT).long(seq).str(room).str(jid).str(nick).str("member").bool(open);
+        self.host().notify(&w.finish()).expect("notice");
+    }
+
+    /// A client says something in a room that it is in. True when it was taken.
+    pub fn say(&self, room: &str, from: &str, id: &str) -> bool {
+        let xml = format!(
+            "<message xmlns=\"jabber:client\" from=\"{from}\" to=\"{room}\" id=\"{id}\" type=\"groupchat\"><body>{id}</body></message>"
+        );
+        self.offer(&xml, 1 | 32)
+    }
+
     /// What APPLY did, as soon as `count` things were done.
     pub fn applied(&self, count: usize) -> Vec<(String, Vec<String>)> {
         let deadline = Instant::now() + PATIENCE;
@@ -184,6 +254,29 @@ impl Server {
             world = self.shared.changed.wait_timeout(world, Duration::from_millis(50)).expect("world").0;
         }
         world.applied.clone()
+    }
+
+    /// Looks at, or changes, what is in PEP.
+    pub fn pep<T>(&self, f: impl FnOnce(&mut Pep) -> T) -> T {
+        f(&mut self.shared.world.lock().expect("world").pep)
+    }
+
+    /// What was routed for users, as XML.
+    pub fn routed(&self) -> Vec<String> {
+        self.shared.world.lock().expect("world").routed.clone()
+    }
+
+    /// The answer or error that a stanza got, by its id, as soon as there is one.
+    pub fn answer(&self, wanted: &str) -> String {
+        assert_eq!(self.outcome(wanted), "answered", "what became of {wanted}");
+        let answers = self.inbox("answers");
+        answers.into_iter().find(|xml| id(xml) == wanted).expect("an answer")
+    }
+
+    /// The condition that a stanza was refused with.
+    pub fn refusal(&self, wanted: &str) -> String {
+        assert_eq!(self.outcome(wanted), "refused", "what became of {wanted}");
+        self.shared.world.lock().expect("world").refusals[wanted].clone()
     }
 
     /// What a verb that reads gives from now on; `verb argument`: for that first argument alone.
@@ -427,6 +520,20 @@ impl Session {
 }
 
 impl World {
+    /// What a room does with a message: a copy to each who is in it and owed nothing. Gives what the shim says of it.
+    fn speak(&mut self, xml: &str) -> String {
+        let stanza = Stanza::parse(xml.as_bytes(), &Limits::default()).expect("stanza");
+        self.outcomes.push((id(xml), "released"));
+        let here = self.room.contains_key(stanza.from().unwrap_or_default());
+        let mut detail = if here { "accepted" } else { "handed" }.to_owned();
+        for jid in self.room.keys().filter(|jid| !self.fresh.contains(*jid)) {
+            detail.push('\n');
+            detail.push_str(jid);
+            self.inbox.entry(jid.clone()).or_default().push(xml.to_owned());
+        }
+        detail
+    }
+
     /// Routes a presence, unless its session is gone or something newer of it was seen (`force`: whatever was seen). True when it was routed.
     fn broadcast(&mut self, token: u64, force: bool) -> Option<String> {
         let (jid, seen, new) = self.presences.remove(&token)?;
@@ -466,6 +573,11 @@ impl World {
                     (0, Some(r.str().expect("xml").to_owned()))
                 };
                 let Some(xml) = xml else { return 5 };
+                if xml.contains("type=\"groupchat\"") {
+                    self.held.remove(&token);
+                    *detail = self.speak(&xml);
+                    return 0;
+                }
                 if !xml.starts_with("<message") {
                     self.held.remove(&token);
                     self.outcomes.push((id(&xml), "native"));
@@ -482,6 +594,10 @@ impl World {
                 let (token, xml) = held(self, r);
                 let Some(xml) = xml else { return 5 };
                 self.held.remove(&token);
+                if op == effect::REFUSE {
+                    let (_kind, condition) = (r.str().expect("type"), r.str().expect("condition"));
+                    self.refusals.insert(id(&xml), condition.to_owned());
+                }
                 self.outcomes.push((id(&xml), if op == effect::STORED { "stored" } else { "refused" }));
                 0
             }
@@ -509,6 +625,24 @@ impl World {
             effect::APPLY => {
                 let verb = r.str().expect("verb").to_owned();
                 let arguments = r.list(|r| Ok(r.str()?.to_owned())).expect("arguments");
+                if verb == "pep.ask" {
+                    *detail = self.pep.answer(&arguments[0], &arguments[1], &arguments[2]);
+                    return 0;
+                }
+                if verb == "route" {
+                    self.routed.push(arguments[0].clone());
+                }
+                match verb.as_str() {
+                    "room.speak" => {
+                        *detail = self.speak(&arguments[0]);
+                        return 0;
+                    }
+                    "room.live" => {
+                        self.fresh.remove(&arguments[1]);
+                        return 0;
+                    }
+                    _ => {}
+                }
                 // The list of users has one page.
                 let more = verb == "read.users" && !arguments[0].is_empty();
                 let own = self.lists.get(&format!("{verb} {}", arguments.first().map_or("", String::as_str)));
@@ -542,7 +676,16 @@ fn pump(host: &Host, shared: &Shared) {
         }
         let number = r.long().expect("effect");
         let mut detail = String::new();
-        let outcome = if op == effect::SNAPSHOT {
+        let outcome = if op == effect::APPLY && frame[9..].windows(14).any(|w| w == b"room.occupants") {
+            let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
+            let room = shared.world.lock().expect("world").room.clone();
+            let mut w = Writer::new(notice::OCCUPANTS).long(seq).int(i32::try_from(room.len()).expect("few"));
+            for (jid, nick) in &room {
+                w = w.str(crate::rooms::HALL).str(jid).str(nick).str("member");
+            }
+            host.notify(&w.finish()).expect("occupants");
+            0
+        } else if op == effect::SNAPSHOT {
             let seq = shared.seq.fetch_add(1, Ordering::SeqCst);
             let sessions = shared.world.lock().expect("world").sessions.clone();
             let mut w =

@@ -2,7 +2,7 @@
 //! describes, a malformed one is not, a refusal is a problem.
 
 use im_api::problem::Problem;
-use im_api::{chat, footprint, friend, group, routes, state, user};
+use im_api::{chat, footprint, friend, group, room, routes, state, user};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -44,6 +44,12 @@ const CALLS: &[Call] = &[
     call("DELETE", routes::GROUP, nothing, 200, is::<group::GroupChanged>),
     call("PUT", routes::MEMBER, is::<group::SetRole>, 200, is::<group::GroupChanged>),
     Call { query: &["reported"], ..call("DELETE", routes::MEMBER, nothing, 200, is::<group::GroupChanged>) },
+    call("PUT", routes::ROOM, is::<room::PutRoom>, 204, nothing),
+    call("DELETE", routes::ROOM, nothing, 204, nothing),
+    call("POST", routes::ROOM_MESSAGES, is::<room::RoomPost>, 200, is::<room::RoomPostAnswer>),
+    call("POST", routes::RECEIPTS, is::<room::Receipts>, 200, is::<room::ReceiptsAnswer>),
+    call("PUT", routes::OCCUPANT, is::<room::Join>, 200, is::<room::Joined>),
+    Call { query: &["node", "epoch", "seq"], ..call("DELETE", routes::OCCUPANT, nothing, 204, nothing) },
 ];
 
 const fn call(

@@ -149,6 +149,7 @@ fn takes(row: &Row) -> String {
         Source::Client => "",
         Source::Event => ", as an event",
         Source::Component => ", sent to our component",
+        Source::Room => ", sent to a room",
     };
     format!("{} {}{namespace}{source}", on.kind, on.types.join(", "))
 }
@@ -242,12 +243,13 @@ fn settings() -> String {
     page
 }
 
-fn kind(setting: &Setting) -> String {
+fn kind(setting: &Setting<'_>) -> String {
     match setting.kind {
         Type::Word(words) => words.join(", "),
         Type::Number(min, max) => format!("{min} to {max}"),
         Type::Bool => "true, false".into(),
         Type::Url => "URL".into(),
+        Type::Urls => "URLs".into(),
         Type::Text => "text".into(),
         Type::Secret => "secret text".into(),
     }
@@ -270,6 +272,7 @@ fn modules() -> String {
                 Source::Client => "",
                 Source::Event => " (events)",
                 Source::Component => " (own component)",
+                Source::Room => " (to rooms)",
             };
             add(&mut stanzas, format!("{} {what}{source}", row.on.kind));
             if let Some(request) = &row.request {

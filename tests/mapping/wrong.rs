@@ -42,7 +42,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""name": "shop","#,
         r#""name": "shop", "mode": "decide","#,
-        "at mode: unknown field `mode`, expected one of `name`, `version`, `about`, `rows` at line 2 column 24",
+        "at mode: unknown field `mode`, expected one of `name`, `version`, `about`, `backend`, `settings`, `login`, `pending`, `settle`, `poll`, `rows` at line 2 column 24",
     ),
     (r#""name": "shop","#, "", "missing field `name` at line 34 column 1"),
     (
@@ -90,7 +90,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""source": "component""#,
         r#""source": "server""#,
-        "at rows[1].on.source: unknown variant `server`, expected one of `client`, `event`, `component` at line 29 column 46",
+        "at rows[1].on.source: unknown variant `server`, expected one of `client`, `event`, `component`, `room` at line 29 column 46",
     ),
     (
         r#""source": "component""#,
@@ -115,7 +115,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""same": { "at": "/b" }"#,
         r#""same": { "at": "own:/nobody" }"#,
-        "at rows[0].on.when[1].same.at (row shop.order): own:/nobody is unknown, expected own: and one of /domain, /node, /key, /sent, /epoch, /seq at line 11 column 96",
+        "at rows[0].on.when[1].same.at (row shop.order): own:/nobody is unknown, expected own: and one of /domain, /node, /key, /sent, /epoch, /seq, /here, /nick at line 11 column 96",
     ),
     (
         r#""same": { "at": "/b" }"#,
@@ -209,7 +209,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""then": "native""#,
         r#""then": "pass""#,
-        "at rows[0].answers[0].then: unknown variant `pass`, expected one of `native`, `done`, `error`, `reply` at line 21 column 94",
+        "at rows[0].answers[0].then: unknown variant `pass`, expected one of `native`, `done`, `error`, `reply`, `later` at line 21 column 94",
     ),
     (
         r#""condition": "conflict""#,

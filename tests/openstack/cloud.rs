@@ -116,6 +116,8 @@ impl Cloud {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        // uwsgi closes a connection after its answer without saying so.
+        request = request.header("connection", "close");
         let request = request.body(body.unwrap_or_default().to_owned()).expect("a request");
         let mut response = self.agent.run(request).unwrap_or_else(|e| panic!("{method} {url}: {e}"));
         let text = response.body_mut().with_config().limit(80 << 20).read_to_vec().expect("a body");

@@ -27,12 +27,12 @@ fn put(cloud: &Cloud, platform: &Platform, token: &str, id: &str, query: &str, b
 }
 
 /// Names of all objects of the platform's containers.
-fn objects(cloud: &Cloud) -> Vec<String> {
+fn objects(cloud: &Cloud, container: &str) -> Vec<String> {
     let (token, account) = cloud.log_in("im-platform");
     let mut all = Vec::new();
     for digit in "0123456789abcdef".chars() {
         let listed =
-            cloud.call("GET", &format!("{account}/platform-{digit}"), &[("x-auth-token", &token)], None);
+            cloud.call("GET", &format!("{account}/{container}-{digit}"), &[("x-auth-token", &token)], None);
         if listed.status == 200 {
             all.extend(listed.text.lines().map(str::to_owned));
         }
@@ -55,7 +55,7 @@ fn who_may_see_a_medium_gets_its_address_and_nobody_else_does() {
     assert_eq!(put(&cloud, &platform, &token, "picture-1", "", "her picture"), 201);
     assert_eq!(put(&cloud, &platform, &token, "picture-1", "", "her picture"), 200, "the same again");
     assert_eq!(put(&cloud, &platform, &token, "picture-1", "", "another"), 409);
-    assert_eq!(objects(&cloud).len(), 1, "what came of repetitions is gone");
+    assert_eq!(objects(&cloud, &platform.container).len(), 1, "what came of repetitions is gone");
     let get = |viewer: &str| {
         platform.call(&cloud, &token, "GET", &format!("/v1/media/picture-1?viewer={viewer}"), None)
     };
@@ -74,11 +74,11 @@ fn who_may_see_a_medium_gets_its_address_and_nobody_else_does() {
     let url = format!("{}/v1/media/page-0001?user={JULIET}", platform.url);
     let page = [("x-auth-token", token.as_str()), ("content-type", "text/html")];
     assert_eq!(cloud.call("PUT", &url, &page, Some("<html>")).status, 415);
-    assert_eq!(objects(&cloud).len(), 1);
+    assert_eq!(objects(&cloud, &platform.container).len(), 1);
     // Deletion takes the object with it, and with it every address.
     let gone = platform.call(&cloud, &token, "DELETE", &format!("/v1/media/picture-1?user={JULIET}"), None);
     assert_eq!(gone.status, 204);
-    assert!(objects(&cloud).is_empty());
+    assert!(objects(&cloud, &platform.container).is_empty());
     assert_eq!(cloud.call("GET", hers.header("location"), &[], None).status, 404);
 }
 
@@ -104,7 +104,7 @@ fn a_swift_that_is_away_stops_media_and_nothing_else() {
     assert_eq!(put(&cloud, &platform, &token, "picture-2", "", "another"), 201, "under the same id");
     assert!(cloud.call("GET", &url, &[], None).json()["limited"].is_null());
     assert_eq!(platform.call(&cloud, &token, "DELETE", &format!("/v1/users/{JULIET}"), None).status, 200);
-    until("erased", || objects(&cloud).is_empty());
+    until("erased", || objects(&cloud, &platform.container).is_empty());
 }
 
 #[test]
@@ -114,15 +114,15 @@ fn an_account_that_is_erased_while_swift_is_away_leaves_no_object_also_when_the_
     for id in ["picture-1", "picture-2", "picture-3"] {
         assert_eq!(put(&cloud, &platform, &token, id, "", id), 201);
     }
-    assert_eq!(objects(&cloud).len(), 3);
+    assert_eq!(objects(&cloud, &platform.container).len(), 3);
     cloud.order("stop swift");
     let erased = platform.call(&cloud, &token, "DELETE", &format!("/v1/users/{JULIET}"), None);
     assert_eq!((erased.status, &erased.json()["media"]), (200, &json!(3)), "{erased:?}");
-    let folder = platform.kill();
+    let (container, folder) = (platform.container.clone(), platform.kill());
     cloud.order("start swift");
-    assert_eq!(objects(&cloud).len(), 3, "still there");
-    let _again = Platform::start_in(&cloud, folder, true);
-    until("removed", || objects(&cloud).is_empty());
+    assert_eq!(objects(&cloud, &container).len(), 3, "still there");
+    let platform = Platform::start_in(&cloud, folder, true);
+    until("removed", || objects(&cloud, &platform.container).is_empty());
 }
 
 #[test]
@@ -142,6 +142,6 @@ fn what_was_put_into_the_folder_is_served_from_there_after_the_change_to_swift()
     assert_eq!((old.status, old.text.as_str()), (200, "in the folder"));
     assert_eq!(cloud.call("GET", get("picture-2").header("location"), &[], None).text, "in Swift");
     assert_eq!(platform.call(&cloud, &token, "DELETE", &format!("/v1/users/{JULIET}"), None).status, 200);
-    until("erased", || objects(&cloud).is_empty());
+    until("erased", || objects(&cloud, &platform.container).is_empty());
     assert_eq!(get("picture-1").status, 404);
 }

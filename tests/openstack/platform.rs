@@ -15,6 +15,8 @@ pub struct Platform {
     folder: tempfile::TempDir,
     child: Child,
     pub url: String,
+    /// What its containers' names begin with.
+    pub container: String,
     log: Arc<Mutex<String>>,
 }
 
@@ -45,10 +47,11 @@ impl Platform {
         for (role, scope) in [("im_bridge", "bridge"), ("im_operator", "operator")] {
             writeln!(config, "[[keystone.roles]]\nrole = {role:?}\nscope = {scope:?}").expect("written");
         }
+        let container = folder.path().file_name().expect("a name").to_string_lossy().replace('.', "m");
         if swift {
             writeln!(
                 config,
-                "[media.swift]\ncontainer = \"platform\"\nlink_key_file = {:?}",
+                "[media.swift]\ncontainer = {container:?}\nlink_key_file = {:?}",
                 file("link-key")
             )
             .expect("written");
@@ -76,7 +79,7 @@ impl Platform {
             }
         });
         let url = format!("http://{}", address.expect("it listens"));
-        Platform { folder, child, url, log }
+        Platform { folder, child, url, container, log }
     }
 
     /// Kills it; gives its folder.

@@ -11,7 +11,7 @@ const USERS: &str = "/v1/users?viewer=juliet@example.org";
 fn roles_in_our_project_are_scopes_and_others_are_nothing() {
     let cloud = cloud();
     let platform = Platform::start(&cloud);
-    let user = json!({ "user": "juliet@example.org" });
+    let user = json!({ "user": "juliet@example.org", "password": "a password of hers" });
     let call = |token: &str, method: &str, path: &str| {
         platform.call(&cloud, token, method, path, (method == "POST").then_some(&user))
     };

@@ -1,5 +1,9 @@
 //! `cargo xtask bench NAME`: one benchmark of `benches/`, in the release profile. What is written in Rust runs alone (`journal`); `offer`
-//! is Java programs around the built plugin, because what it measures happens in a JVM; `platform` is the platform's own.
+//! is Java programs around the built plugin, because what it measures happens in a JVM; `platform` is the platform's own; `fig13` and `sizing`
+//! are whole servers side by side.
+
+mod cloud;
+mod whole;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -16,6 +20,8 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     match words.as_slice() {
         ["offer", rest @ ..] => offer(project, rest),
         ["platform", rest @ ..] => platform(project, rest),
+        ["fig13", rest @ ..] => whole::fig13(project, rest),
+        ["sizing", rest @ ..] => whole::sizing(project, rest),
         _ => in_rust(project, arguments),
     }
 }
@@ -23,7 +29,10 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
 fn in_rust(project: &Project, arguments: &[String]) -> Result<(), Failure> {
     let known = names(project)?;
     let Some(name) = arguments.first().filter(|name| known.contains(name)) else {
-        return Err(Failure::new(format!("name a benchmark: {}, offer, platform", known.join(", "))));
+        return Err(Failure::new(format!(
+            "name a benchmark: {}, offer, platform, fig13, sizing",
+            known.join(", ")
+        )));
     };
     let mut cargo = project.cargo();
     cargo.args(["bench", "--package", "cloudbridge", "--bench", name, "--"]).args(&arguments[1..]);

@@ -37,6 +37,15 @@ pub fn platform(project: &Project, output: Output<'_>) -> Result<PathBuf, Failur
     Ok(platform_binary(project))
 }
 
+/// A platform that can keep everything in a ring of Cassandra. It takes the place of the one that is shipped, until that is built again.
+pub fn platform_for_rings(project: &Project, output: Output<'_>) -> Result<PathBuf, Failure> {
+    npm(project)?;
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--package", "im-platform", "--features", "cassandra"]);
+    execute(cargo, output)?;
+    Ok(platform_binary(project))
+}
+
 /// The platform's server as it is shipped, for tests that put something between it and the bridge.
 pub fn platform_binary(project: &Project) -> PathBuf {
     project.target.join("release/im-platform")

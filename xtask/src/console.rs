@@ -22,7 +22,7 @@ pub fn run(project: &Project, filter: &[&str]) -> Result<String, Failure> {
     execute(cargo, Output::Kept(&project.log("platform")?))?;
     let home = project.target.join("console");
     copy(&project.root.join(SOURCE), &home)?;
-    packages(project, &home)?;
+    packages(project, &project.root.join(SOURCE), &home)?;
     let results = home.join("results");
     let _ = fs::remove_file(&results);
     let mut suite = Command::new(node);
@@ -55,11 +55,11 @@ fn copy(source: &Path, home: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The packages of the lock file, unless they are there.
-fn packages(project: &Project, home: &Path) -> Result<(), Failure> {
-    let source = project.root.join(SOURCE);
+/// The packages of the lock file of `source`, in `home`, unless they are there.
+pub fn packages(project: &Project, source: &Path, home: &Path) -> Result<(), Failure> {
     let read = |folder: &Path| PACKAGES.map(|name| fs::read(folder.join(name)).ok());
-    if read(&source) == read(home) && home.join("node_modules/.package-lock.json").is_file() {
+    fs::create_dir_all(home).doing(format!("making {}", home.display()))?;
+    if read(source) == read(home) && home.join("node_modules/.package-lock.json").is_file() {
         return Ok(());
     }
     for name in PACKAGES {

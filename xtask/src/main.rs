@@ -6,6 +6,7 @@
 
 mod bench;
 mod builds;
+mod cassandra;
 mod cloud;
 mod console;
 mod contract;
@@ -18,6 +19,8 @@ mod openfire;
 mod openstack;
 mod platform;
 mod project;
+#[path = "../../tests/cassandra/ring.rs"]
+mod ring;
 mod run;
 mod test;
 mod tools;
@@ -49,13 +52,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[rust|java|link|contract|console|openstack|openfire [FILTER]]",
+        arguments: "[rust|java|link|contract|cassandra|console|openstack|openfire [FILTER]]",
         about: "runs every test, or one suite of them",
         run: test::run,
     },
     Command {
         name: "bench",
-        arguments: "journal|offer|platform [--quick]",
+        arguments: "convert|journal|offer|platform|fig13|sizing [--quick]",
         about: "runs a benchmark (docs/performance.md)",
         run: bench::run,
     },

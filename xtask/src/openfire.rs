@@ -97,6 +97,11 @@ impl Server {
         self.child.wait().is_ok_and(|status| status.code() == Some(PORT_TAKEN))
     }
 
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it is still there.
     pub fn alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -15,26 +15,38 @@ use crate::project::{Doing, Failure, Output, Project};
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The platform, ending with its pipe.
-struct Platform {
+pub struct Platform {
     child: Child,
     stdin: Option<ChildStdin>,
-    token: String,
+    pub token: String,
     port: u64,
 }
 
 impl Platform {
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once: for one whose data nobody needs, and that may be stopped in the middle of something.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Its address.
-    fn base(&self) -> String {
+    pub fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Whether it has ended by itself.
-    fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Failure> {
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Failure> {
         self.child.try_wait().doing("looking after the platform")
     }
 
     /// Ends it and waits.
-    fn stop(&mut self) -> Result<(), Failure> {
+    pub fn stop(&mut self) -> Result<(), Failure> {
         drop(self.stdin.take());
         self.child.wait().doing("waiting for the platform").map(|_| ())
     }
@@ -45,7 +57,7 @@ pub fn run(project: &Project, stopped: &mpsc::Receiver<()>) -> Result<(), Failur
     println!("Building (the first time takes some minutes)");
     let binary = builds::platform(project, Output::Kept(&project.log("platform")?))?;
     let data = project.target.join("run-platform");
-    let mut platform = start(project, &binary, &data)?;
+    let mut platform = start(&binary, &data, &project.log("run-platform")?)?;
     let link = console(&binary, &data)?;
     let base = platform.base();
     println!(
@@ -97,17 +109,16 @@ pub fn console(binary: &Path, data: &Path) -> Result<String, Failure> {
     said(Command::new(binary).arg("console").arg("--data").arg(data))
 }
 
-/// Starts it on this data folder.
-fn start(project: &Project, binary: &Path, data: &Path) -> Result<Platform, Failure> {
+/// Starts one on a data folder; what it says goes into `log`.
+pub fn start(binary: &Path, data: &Path, log: &Path) -> Result<Platform, Failure> {
     let token = said(Command::new(binary).arg("token"))?;
-    let log = project.log("run-platform")?;
-    let log = fs::File::create(&log).doing(format!("writing {}", log.display()))?;
+    let file = fs::File::create(log).doing(format!("writing {}", log.display()))?;
     let mut serve = Command::new(binary);
     serve.args(["serve", "--embedded", "--data"]).arg(data);
     let mut child = serve
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(log)
+        .stderr(file)
         .spawn()
         .doing("starting the platform")?;
     let (mut stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -121,7 +132,7 @@ fn start(project: &Project, binary: &Path, data: &Path) -> Result<Platform, Fail
     let hello: Option<serde_json::Value> = serde_json::from_str(&line).ok();
     let port = hello.and_then(|hello| hello["port"].as_u64());
     let port =
-        port.ok_or_else(|| Failure::new("the platform did not start; see target/logs/run-platform.log"))?;
+        port.ok_or_else(|| Failure::new(format!("the platform did not start; see {}", log.display())))?;
     Ok(Platform { child, stdin, token, port })
 }
 

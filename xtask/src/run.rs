@@ -28,7 +28,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// From here on a signal is an event, not an end.
-fn signals() -> Result<mpsc::Receiver<()>, Failure> {
+pub fn signals() -> Result<mpsc::Receiver<()>, Failure> {
     let (stop, stopped) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).doing("listening for Ctrl-C")?;
     std::thread::spawn(move || {
@@ -60,6 +60,8 @@ fn start(project: &Project) -> Result<(), Failure> {
             ("plugin.cloudbridge.user.mode", "decide".into()),
             ("plugin.cloudbridge.friend.mode", "decide".into()),
             ("plugin.cloudbridge.group.mode", "decide".into()),
+            ("plugin.cloudbridge.room.mode", "decide".into()),
+            ("plugin.cloudbridge.footprint.mode", "decide".into()),
             // Logins are decided only where passwords cannot pass in clear.
             ("xmpp.client.tls.policy", "required".into()),
         ],

@@ -9,13 +9,14 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::builds;
+use crate::cassandra;
 use crate::console;
 use crate::contract;
 use crate::java_api;
 use crate::linkcheck;
 use crate::openstack;
 use crate::project::{Doing, Failure, Output, Project, execute};
-use crate::tools::{Jdk, npm};
+use crate::tools::{Jdk, node, npm};
 
 /// How many tests of a suite passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +71,10 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
             vec![suite("jar", || jar(project, &jdk)), suite("link", || link(project, &jdk))]
         }
         ["contract"] => vec![suite("contract", || contract::run(project))],
+        ["cassandra", filter @ ..] => {
+            let jdk = Jdk::for_builds()?;
+            vec![suite("cassandra", || ring(project, &jdk, filter))]
+        }
         ["openstack", filter @ ..] => vec![suite("openstack", || openstack::run(project, filter))],
         ["console", filter @ ..] => vec![suite("console", || console(project, filter))],
         ["openfire", filter @ ..] => {
@@ -78,7 +83,7 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<(), Failure> {
         }
         _ => {
             return Err(Failure::new(
-                "usage: cargo xtask test [rust|java|link|contract|console [FILTER...]|openstack [FILTER...]|openfire [FILTER...]]",
+                "usage: cargo xtask test [rust|java|link|contract|cassandra [FILTER...]|console [FILTER...]|openstack [FILTER...]|openfire [FILTER...]]",
             ));
         }
     };
@@ -107,6 +112,7 @@ fn everything(project: &Project, jdk: &Jdk) -> Vec<Suite> {
         // Both mostly wait for a browser or for answers.
         let console = scope.spawn(|| suite("console", || console(project, &[])));
         suites.push(suite("contract", || contract::run(project)));
+        suites.push(suite("cassandra", || ring(project, jdk, &[])));
         suites.push(console.join().unwrap_or_else(|_| panicked("console")));
         suites.push(suite("openstack", || openstack::run(project, &[])));
         suites.push(suite("openfire", || openfire(project, jdk, &[])));
@@ -121,6 +127,20 @@ fn rust(project: &Project) -> Result<Count, Failure> {
     let outcome = execute(cargo, Output::Kept(&log));
     let count = count_rust(&fs::read_to_string(&log).doing(format!("reading {}", log.display()))?);
     if count.failed == 0 { outcome.map(|()| count) } else { Ok(count) }
+}
+
+/// The platform's store on a real Cassandra.
+fn ring(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {
+    let mut all = Count::default();
+    for (log, outcome) in cassandra::run(project, jdk, filter)? {
+        let count = count_rust(&fs::read_to_string(&log).doing(format!("reading {}", log.display()))?);
+        if count.failed == 0 {
+            outcome?;
+        }
+        all.passed += count.passed;
+        all.failed += count.failed;
+    }
+    Ok(all)
 }
 
 /// The platform's console in a real browser.
@@ -168,6 +188,10 @@ fn link(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {
     builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    // What the scenarios about folders run as somebody else's backend.
+    let json_server = project.target.join("json-server");
+    console::packages(project, &project.root.join("examples/backends/json-server"), &json_server)?;
+    let node = node(project)?;
     let results = project.target.join("openfire/results");
     let mut java = jdk.tool("java");
     java.arg("-cp")
@@ -180,6 +204,8 @@ fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Fail
         .arg(format!("root={}", project.root.display()))
         .arg(format!("target={}", project.target.display()))
         .arg(format!("platform={}", builds::platform_binary(project).display()))
+        .arg(format!("node={}", node.display()))
+        .arg(format!("json-server={}", json_server.display()))
         .arg(format!("results={}", results.display()));
     if let Some(newest) = Jdk::newer_than(jdk) {
         java.arg(format!("newest-java={}", newest.home.display()));

@@ -22,7 +22,7 @@ pub struct DownEvent {
     pub id: String,
     /// One of `im.stanza` (route it), `im.state.changed`, `im.session.close`, `im.user.created`, `im.user.password`, `im.user.removed`,
     /// `im.friend.changed`, `im.friend.removed`, `im.block.changed`, `im.group.changed`, `im.group.removed`, `im.group.member`,
-    /// `im.room.changed`, `im.footprint.shared`, `im.footprint.removed`.
+    /// `im.room.changed`, `im.room.removed`, `im.room.member`, `im.footprint.shared`, `im.footprint.removed`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Whom or what it is about: a bare JID or a group's id.

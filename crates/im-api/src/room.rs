@@ -35,7 +35,8 @@ pub struct RoomMember {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PutRoom {
-    /// All affiliated users.
+    /// All affiliated users; absent: nobody.
+    #[serde(default)]
     pub members: Vec<RoomMember>,
 }
 
@@ -164,7 +165,7 @@ pub struct RoomPost {
 pub struct RoomPosted {
     /// Its key.
     pub key: String,
-    /// Position in the room's timeline.
+    /// Position in the room's timeline; 0 when it has been settled as refused before.
     pub seq: u64,
     /// The platform's stanza-id (XEP-0359) of it.
     pub stanza_id: String,
@@ -180,6 +181,62 @@ pub struct RoomPosted {
 pub struct RoomPostAnswer {
     /// The results.
     pub results: Vec<RoomPosted>,
+}
+
+/// What a room did with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum RoomOutcome {
+    /// It took it.
+    Accepted,
+    /// It did not, or the bridge refused it alone.
+    Refused,
+}
+
+/// What a room really did with one message, where that differs from what was judged, or nobody could be asked.
+///
+/// Between the judgement and what the room sends somebody may join or leave; only the bridge sees whom the room has reached. A refused message is
+/// taken off the timeline, also when its request comes later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomSettleItem {
+    /// The message's key.
+    pub key: String,
+    /// What the room did.
+    pub outcome: RoomOutcome,
+    /// Users whom it reached though the platform had been told that they are away: they have not missed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached: Vec<String>,
+    /// Users whom it did not reach though the platform had been told that they are there: they have missed it if they are members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<String>,
+    /// `reached` names everybody whom it reached through this node: every other member who is in the room through no other node has missed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// The message, under the same key, when the bridge had to decide alone: it is put on the timeline now unless it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<RoomItem>,
+}
+
+/// POST settle of a room: at most 256, in order, before anything later of this room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomSettle {
+    /// Node of the bridge.
+    pub node: String,
+    /// The items.
+    pub items: Vec<RoomSettleItem>,
+}
+
+/// Answer of settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomSettled {
+    /// How many messages of them stand on the timeline now.
+    pub kept: u64,
 }
 
 /// One message of a timeline.

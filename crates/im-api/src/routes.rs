@@ -64,6 +64,8 @@ pub const OCCUPANT: &str = "/v1/rooms/{room}/occupants/{user}/{resource}";
 pub const NODE_OCCUPANTS: &str = "/v1/nodes/{node}/occupants";
 /// POST [`crate::room::RoomPost`] gives [`crate::room::RoomPostAnswer`]. GET `?viewer=&before=&limit=`: [`crate::room::RoomMessages`].
 pub const ROOM_MESSAGES: &str = "/v1/rooms/{room}/messages";
+/// POST [`crate::room::RoomSettle`] gives [`crate::room::RoomSettled`]: what the room really did.
+pub const ROOM_SETTLE: &str = "/v1/rooms/{room}/settle";
 /// POST [`crate::room::Receipts`] gives [`crate::room::ReceiptsAnswer`].
 pub const RECEIPTS: &str = "/v1/rooms/{room}/receipts";
 /// GET `?user=&limit=`: [`crate::room::RoomMessages`]. DELETE `?user=&upto=`: [`crate::room::MissedLeft`].

@@ -67,6 +67,9 @@ pub struct Config {
     pub console: console::Settings,
     /// The store's settings.
     pub store: Settings,
+    /// The store is a ring of Cassandra.
+    #[cfg(feature = "cassandra")]
+    pub cassandra: Option<crate::store::cassandra::Settings>,
 }
 
 /// An example with every setting, as `check-config --example` prints it.
@@ -98,6 +101,19 @@ struct Raw {
     media: RawMedia,
     #[serde(default)]
     console: RawConsole,
+    cassandra: Option<RawCassandra>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "cassandra"), expect(dead_code, reason = "refused as a whole"))]
+struct RawCassandra {
+    contact_points: Vec<String>,
+    keyspace: Option<String>,
+    replication: Option<u32>,
+    prefix: Option<String>,
+    username: Option<String>,
+    password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -247,6 +263,12 @@ impl Config {
             footprints: days(raw.retention.footprint_days, usual.footprints),
             statements: None,
         };
+        #[cfg(feature = "cassandra")]
+        let cassandra = raw.cassandra.map(|raw| ring(raw, &store)).transpose()?;
+        #[cfg(not(feature = "cassandra"))]
+        if raw.cassandra.is_some() {
+            return Err(wrong("cassandra", "this im-platform was built without it"));
+        }
         let usual = Limits::default();
         let limits = Limits {
             medium: raw.media.max_megabytes.map_or(usual.medium, |m| (m as usize).saturating_mul(1 << 20)),
@@ -275,8 +297,52 @@ impl Config {
             limits,
             console,
             store,
+            #[cfg(feature = "cassandra")]
+            cassandra,
         })
     }
+}
+
+/// Settings of a store that is a ring. What it cannot keep is refused here instead of being forgotten.
+#[cfg(feature = "cassandra")]
+fn ring(raw: RawCassandra, store: &Settings) -> Result<crate::store::cassandra::Settings, ConfigError> {
+    if store.limits != Space::default() {
+        return Err(wrong("limits", "are kept by the embedded store only, not in Cassandra"));
+    }
+    if store.max_bytes > 0 || store.full_sync {
+        return Err(wrong("store", "full_sync and max_megabytes are the embedded store's, not Cassandra's"));
+    }
+    if raw.contact_points.is_empty() {
+        return Err(wrong("cassandra.contact_points", "at least one is needed"));
+    }
+    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let usual = crate::store::cassandra::Settings::default();
+    let keyspace = raw.keyspace.unwrap_or(usual.keyspace);
+    if !word(&keyspace) {
+        return Err(wrong("cassandra.keyspace", "must be letters, digits and _"));
+    }
+    let login = match (raw.username, raw.password_file) {
+        (Some(name), Some(file)) => {
+            Some((name, read_secret(&file).map_err(|e| wrong("cassandra.password_file", &e))?))
+        }
+        (None, None) => None,
+        _ => return Err(wrong("cassandra.username", "goes with password_file")),
+    };
+    Ok(crate::store::cassandra::Settings {
+        contact_points: raw.contact_points,
+        keyspace,
+        replication: raw.replication,
+        prefix: raw.prefix.unwrap_or_default(),
+        login,
+        max_pending: store.max_pending,
+        history: store.history,
+        rooms: store.rooms,
+        events: store.events,
+        downlink: store.downlink,
+        footprints: store.footprints,
+        media: store.media,
+        audit: store.audit,
+    })
 }
 
 fn wrong(key: &str, why: &str) -> ConfigError {
@@ -386,6 +452,28 @@ mod tests {
             let said = check(|text| text.replace(from, to), &[]).expect_err(expected);
             assert!(said.contains(expected), "{said}");
         }
+    }
+
+    #[cfg(feature = "cassandra")]
+    #[test]
+    fn a_ring_is_asked_for_by_its_section_and_takes_no_setting_that_it_cannot_keep() {
+        let ring = |more: &str| {
+            let more =
+                format!("{more}\n[cassandra]\ncontact_points = [\"10.0.0.1:9042\"]\nreplication = 3\n");
+            check(|text| format!("{text}\n{more}"), &[])
+        };
+        let settings = ring("").expect("valid").cassandra.expect("a ring");
+        assert_eq!((settings.replication, settings.keyspace.as_str()), (Some(3), "im_platform"));
+        assert_eq!(settings.history, Settings::default().history);
+        let vars = [
+            ("IM_PLATFORM__LIMITS__ROOM_MEGABYTES", "5"),
+            ("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[\"a:1\"]"),
+        ];
+        let said = check(|text| text, &vars).expect_err("a limit");
+        assert!(said.contains("limits: are kept by the embedded store only"), "{said}");
+        let said =
+            check(|text| text, &[("IM_PLATFORM__CASSANDRA__CONTACT_POINTS", "[]")]).expect_err("nowhere");
+        assert!(said.contains("cassandra.contact_points"), "{said}");
     }
 
     /// The example with everything about a cloud switched on.

@@ -63,6 +63,9 @@ pub enum ServeError {
         #[source]
         source: StoreError,
     },
+    /// The ring cannot be used.
+    #[error("the store in Cassandra cannot be opened")]
+    Ring(#[source] StoreError),
     /// The parent did not say what it should.
     #[error("the first line on stdin must be {{\"token\":\"...\"}} with at least 16 characters")]
     Greeting(#[source] Option<serde_json::Error>),
@@ -92,9 +95,11 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::InUse(_) => 3,
-            Self::Store { source: StoreError::Corrupt(_) | StoreError::Newer { .. }, .. } => 4,
+            Self::Store { source: StoreError::Corrupt(_) | StoreError::Newer { .. }, .. }
+            | Self::Ring(StoreError::Corrupt(_) | StoreError::Newer { .. }) => 4,
             Self::Config(_) | Self::Tls(_) => 5,
             Self::Store { .. }
+            | Self::Ring(_)
             | Self::Folder { .. }
             | Self::Greeting(_)
             | Self::Listen { .. }
@@ -120,7 +125,7 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
         return Err(ServeError::Greeting(None));
     }
     let lock = own(data)?;
-    let store = open(data, Settings::default())?;
+    let store = Kept::File(open(data, Settings::default())?);
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
     let caller = Caller { name: "embedded".into(), scope: Scope::Bridge, text: true };
     let others = StaticTokens::new(vec![(greeting.token, caller)]);
@@ -157,7 +162,14 @@ pub fn embedded(data: &Path) -> Result<(), ServeError> {
 pub fn standalone(config: &Path) -> Result<(), ServeError> {
     let config = Config::read(config)?;
     let lock = own(&config.data)?;
-    let store = open(&config.data, config.store)?;
+    #[cfg(feature = "cassandra")]
+    let ring = config.cassandra.map(Kept::Ring);
+    #[cfg(not(feature = "cassandra"))]
+    let ring = None;
+    let store = match ring {
+        Some(ring) => ring,
+        None => Kept::File(open(&config.data, config.store)?),
+    };
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;
     let credentials = Arc::new(config.credentials);
@@ -213,6 +225,28 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
     Ok(listener)
 }
 
+/// Where everything is kept.
+enum Kept {
+    /// In the data folder.
+    File(Sqlite),
+    /// In a ring of Cassandra, which is opened by who serves.
+    #[cfg(feature = "cassandra")]
+    Ring(crate::store::cassandra::Settings),
+}
+
+impl Kept {
+    async fn store(self) -> Result<Arc<dyn Store>, ServeError> {
+        match self {
+            Self::File(store) => Ok(Arc::new(store)),
+            #[cfg(feature = "cassandra")]
+            Self::Ring(settings) => {
+                let store = crate::store::cassandra::Cassandra::open(settings, Clock::System).await;
+                store.map(|store| store as Arc<dyn Store>).map_err(ServeError::Ring)
+            }
+        }
+    }
+}
+
 /// What the server is told besides store and credentials.
 struct Setup {
     rate: u32,
@@ -225,7 +259,7 @@ struct Setup {
 
 fn run(
     listener: TcpListener,
-    store: Sqlite,
+    store: Kept,
     credentials: Arc<dyn Credentials>,
     setup: Setup,
     parent_gone: Option<oneshot::Receiver<()>>,
@@ -238,7 +272,7 @@ fn run(
     runtime.block_on(async move {
         #[cfg(unix)]
         survive_file_limits()?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = store.store().await?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             store: Arc::clone(&store),

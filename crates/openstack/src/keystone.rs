@@ -14,6 +14,8 @@ use super::{Catalog, Error, Net};
 const KEYSTONE: &str = "Keystone";
 /// A token longer than this is none: Fernet's are some hundred characters.
 const TOKEN_MAX: usize = 8 << 10;
+/// Requests are rare, and many a Keystone closes a connection after its answer without saying so: one that was kept would fail the next request.
+const CLOSE: &str = "close";
 /// Largest answer that is read: a catalogue of a large cloud is some hundred kilobytes.
 const ANSWER_MAX: u64 = 4 << 20;
 
@@ -180,6 +182,11 @@ impl Keystone {
         &self.url
     }
 
+    /// Ends the requests under way, and every later one at once.
+    pub fn shutdown(&self) {
+        self.agent.clone().shutdown();
+    }
+
     /// Gets a token.
     ///
     /// # Errors
@@ -190,7 +197,8 @@ impl Keystone {
             .method("POST")
             .uri(format!("{}/auth/tokens", self.url))
             .header("content-type", "application/json")
-            .header("accept", "application/json");
+            .header("accept", "application/json")
+            .header("connection", CLOSE);
         let answer = self.answer(request.body(body.as_bytes()))?;
         match answer.status {
             201 => {}
@@ -223,6 +231,7 @@ impl Keystone {
             .method("GET")
             .uri(format!("{}/auth/tokens?nocatalog", self.url))
             .header("accept", "application/json")
+            .header("connection", CLOSE)
             .header("x-auth-token", &own.id)
             .header("x-subject-token", subject);
         let answer = self.answer(request.body(&[][..]))?;

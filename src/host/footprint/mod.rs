@@ -116,7 +116,7 @@ impl Core {
     }
 
     fn observe_as(&self, row: &str, xml: &str) {
-        if let Some(row) = self.registry.row(row).cloned() {
+        if let Some(row) = self.registry().row(row).cloned() {
             self.observe(&row, xml.as_bytes());
         }
     }
@@ -135,26 +135,30 @@ impl Core {
         }
     }
 
-    /// What was under way when the last run ended and is not in PEP has not happened: its client had no answer.
-    pub fn recover_footprints(&self) {
-        for (rest, _) in self.journal.marks(MARK) {
+    /// Publishes that were under way when the last run ended.
+    pub fn interrupted_footprints(&self) -> Vec<String> {
+        self.journal.marks(MARK).into_iter().map(|(rest, _)| rest).collect()
+    }
+
+    /// What of them is not in PEP has not happened: its client had no answer. Keeps those that Openfire could not say about yet.
+    pub fn recover_footprints(&self, interrupted: &mut Vec<String>) {
+        interrupted.retain(|rest| {
             let mut parts = rest.splitn(3, ' ');
             let (Some(user), Some(node), Some(item)) = (parts.next(), parts.next(), parts.next()) else {
-                continue;
+                return false;
             };
             match pep::items(self, user, node, Some(item)) {
                 Ok(found) if found.iter().any(|i| i == item) => {}
                 Ok(_) => self.gone_later(user, node, item),
                 Err(error) => {
-                    self.failed(
-                        "row",
-                        format!("a publish that was interrupted cannot be looked up: {error}"),
-                    );
-                    continue;
+                    let why = format!("a publish that was interrupted cannot be looked up: {error}");
+                    self.failed("row", why);
+                    return true;
                 }
             }
             self.unmark(&format!("{MARK}{rest}"));
-        }
+            false
+        });
     }
 
     fn unmark(&self, mark: &str) {

@@ -36,7 +36,7 @@ impl Access {
             Access::Presence => Audience::Friends,
             Access::Roster(groups) => match &groups[..] {
                 [] => Audience::Me,
-                [group] => Audience::Group(group.clone()),
+                [group] => Audience::Group(group_id(group)?),
                 _ => return None,
             },
             Access::Whitelist(people) if people.is_empty() => Audience::Me,
@@ -55,7 +55,9 @@ impl Access {
                 people.iter().all(|p| chosen.contains(p))
             }
             (Access::Presence, Audience::Friends) => true,
-            (Access::Roster(groups), Audience::Group(group)) => groups[..] == [group.clone()],
+            (Access::Roster(groups), Audience::Group(group)) => {
+                groups.len() == 1 && group_id(&groups[0]).as_ref() == Some(group)
+            }
             _ => false,
         }
     }
@@ -70,6 +72,18 @@ impl Access {
             Access::Whitelist(_) => "whitelist",
         }
     }
+}
+
+/// The id at the platform that a group's name makes (as the shim's GroupNames makes it); None for one that is too long to be seen in it.
+fn group_id(name: &str) -> Option<String> {
+    let mut id = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => id.push(char::from(byte)),
+            _ => id.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    (id.len() <= 128).then_some(id)
 }
 
 /// A node's configuration, as its form's JSON says it. `None`: it says nothing of who may read it.
@@ -219,6 +233,7 @@ mod tests {
             (Access::Presence, Audience::Me, false),
             (Access::Presence, Audience::People(people(&["a@b"])), false),
             (Access::Roster(people(&["g"])), group("g"), true),
+            (Access::Roster(people(&["Night watch"])), group("Night_20watch"), true),
             (Access::Roster(people(&["g", "h"])), group("g"), false),
             (Access::Roster(people(&["g"])), Audience::Friends, false),
             (Access::Whitelist(people(&["a@b"])), Audience::People(people(&["a@b", "c@d"])), true),

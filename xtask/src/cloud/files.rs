@@ -21,7 +21,7 @@ pub const ADMIN: &str = "admin-of-the-test-cloud";
 /// The password of Swift's own user.
 pub const SWIFT: &str = "swift-of-the-test-cloud";
 /// Seconds that a token holds after `start keystone short`.
-const SHORT: u32 = 12;
+const SHORT: u32 = 20;
 
 /// Writes every configuration file and makes the folders they name.
 pub fn write(home: &Path, ports: &Ports) -> Result<(), Failure> {
@@ -47,9 +47,11 @@ pub fn write(home: &Path, ports: &Ports) -> Result<(), Failure> {
          [storage-policy:0]\nname = only\ndefault = yes\n",
     )?;
     for (kind, port) in storage(ports) {
+        // What a container lists is brought up to date before an object's answer: nobody runs the daemon that would do it later.
         let server = format!(
             "[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {port}\nuser = {}\nswift_dir = {h}/swift\ndevices = {h}/srv\n\
              mount_check = false\nworkers = 0\ndisable_fallocate = true\nfallocate_reserve = 0\nlog_address = /nonexistent\n\
+             container_update_timeout = 60\n\
              [pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n\
              replication_server = false\n",
             user()

@@ -93,7 +93,8 @@ impl Admin {
             "scope": { "project": { "name": project, "domain": domain } },
         } });
         let request = ureq::http::Request::post(format!("{}/auth/tokens", self.url));
-        let request = request.header("content-type", "application/json").body(body.to_string());
+        let request = request.header("content-type", "application/json").header("connection", "close");
+        let request = request.body(body.to_string());
         let answer =
             self.agent.run(request.doing("logging in at Keystone")?).doing("logging in at Keystone")?;
         let token = answer.headers().get("x-subject-token").and_then(|v| v.to_str().ok());
@@ -108,6 +109,7 @@ impl Admin {
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("content-type", "application/json")
+            .header("connection", "close")
             .header("x-auth-token", &self.token)
             .body(body.map(Value::to_string).unwrap_or_default());
         let mut answer = self.agent.run(request.doing(&doing)?).doing(&doing)?;

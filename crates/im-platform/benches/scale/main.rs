@@ -5,12 +5,12 @@
 //! other totals, words (`users`, `messages`, `footprints`) choose what is measured; then nothing is written.
 //! Not a test: nothing here passes or fails. Leaves out HTTP.
 
-mod chart;
-
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bench_kit::chart::{self, Line, Panel, Point};
 use im_api::footprint::{Audience, Precision};
 use im_platform::clock::Clock;
 use im_platform::jid::{Jid, UserId};
@@ -21,8 +21,6 @@ use im_platform::store::state::{Change, NodeSnapshot, SessionState, State as _};
 use im_platform::store::user::{Search, Users as _};
 use im_platform::store::{Cause, Store as _};
 use tokio::runtime::{Builder, Runtime};
-
-use chart::{Row, svg, table};
 
 const SAMPLES: usize = 400;
 const TTL: i64 = 300_000;
@@ -278,3 +276,52 @@ fn main() {
 
 /// Above the table in the file.
 const HEAD: &str = "# Figures of `cargo xtask bench platform`\n\nWritten by it; what they mean is in [measured.md](measured.md).\n\n![medians against totals](scale.svg)\n\n";
+
+/// One measured line of the table.
+#[derive(Debug, Clone)]
+struct Row {
+    /// What there are many of.
+    what: &'static str,
+    /// How many.
+    total: usize,
+    /// What is done.
+    operation: &'static str,
+    /// Median in microseconds.
+    median: f64,
+    /// 99th percentile in microseconds.
+    p99: f64,
+}
+
+/// The picture: one panel per kind of total, one line per operation.
+fn svg(rows: &[Row]) -> String {
+    let mut kinds: Vec<&str> = rows.iter().map(|row| row.what).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let panels: Vec<Panel> = kinds
+        .into_iter()
+        .map(|what| {
+            let mut lines: Vec<Line> = Vec::new();
+            for row in rows.iter().filter(|row| row.what == what) {
+                let point = Point::new(row.total as f64, row.median);
+                match lines.iter_mut().find(|line| line.name == row.operation) {
+                    Some(line) => line.points.push(point),
+                    None => lines.push(Line { name: row.operation.to_owned(), points: vec![point] }),
+                }
+            }
+            Panel { title: what.to_owned(), range: (10.0, 10_000.0), lines }
+        })
+        .collect();
+    chart::svg("Median of an operation in microseconds, by how many there are", &panels)
+}
+
+/// The table as Markdown.
+fn table(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "| what | total | operation | median µs | p99 µs |\n| --- | ---: | --- | ---: | ---: |\n",
+    );
+    for Row { what, total, operation, median, p99 } in rows {
+        // Writing to a String does not fail.
+        let _ = writeln!(out, "| {what} | {total} | {operation} | {median:.0} | {p99:.0} |");
+    }
+    out
+}

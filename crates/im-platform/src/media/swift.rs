@@ -153,6 +153,8 @@ impl Files for Swift {
 
     async fn probe(&self) {
         let asked = self.run(|swift| {
+            // Long before the token ends, so that Keystone may be away for a while. If it is, the one at hand does.
+            drop(swift.session.renew_if_due());
             let container = swift.container("0");
             swift.ensure(&container)?;
             let answer = swift.call("HEAD", &format!("/{container}"), &[], &[])?;
@@ -302,12 +304,16 @@ impl Inner {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer, MediaError> {
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(body).map_err(|e| MediaError::Failed(Box::new(e)))?;
-        send(&self.agent, request, ANSWER_MAX).map_err(|e| {
+        let once = || {
+            let mut request = ureq::http::Request::builder().method(method).uri(url);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            send(&self.agent, request.body(body)?, ANSWER_MAX)
+        };
+        // A connection that was kept may have been closed meanwhile; everything that is asked of Swift may be asked twice.
+        let answer = once().or_else(|e| if broken(&e) { once() } else { Err(e) });
+        answer.map_err(|e| {
             let at = url.split(['?', '#']).next().unwrap_or_default();
             let host = at.split('/').take(3).collect::<Vec<_>>().join("/");
             MediaError::Unavailable(format!("Swift at {host} does not answer: {e}"))
@@ -352,6 +358,12 @@ impl Inner {
             }
         }
     }
+}
+
+fn broken(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+    matches!(error, ureq::Error::Io(e) if kinds.contains(&e.kind()))
 }
 
 fn unavailable(error: Error) -> MediaError {

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post, put};
 use im_api::room::{
     Affiliation, Join, Joined, MissedLeft, OccupantSnapshot, PutRoom, Receipts, ReceiptsAnswer, Room,
-    RoomItem, RoomMember, RoomMessages, RoomPost, RoomPostAnswer, SetAffiliation,
+    RoomItem, RoomMember, RoomMessages, RoomOutcome, RoomPost, RoomPostAnswer, RoomSettle, RoomSettleItem,
+    RoomSettled, SetAffiliation,
 };
 use im_api::routes;
 use serde::Deserialize;
@@ -14,13 +15,13 @@ use serde::Deserialize;
 use super::{BRIDGE, HISTORY, READERS, WRITERS};
 use crate::auth::Caller;
 use crate::clock;
-use crate::http::extract::{Body, Page, Params, Query, is_word, node, page, resource, user, viewer};
+use crate::http::extract::{Body, By, Page, Params, Query, is_word, node, page, resource, user, viewer};
 use crate::http::problem::ApiError;
 use crate::http::route::{AFTER, LIMIT, Param, Text, VIEWER};
 use crate::http::{App, Route};
 use crate::jid::UserId;
 use crate::store::footprint::Viewer;
-use crate::store::room::{MAX_MEMBERS, Occupancy, Spoken};
+use crate::store::room::{MAX_MEMBERS, Occupancy, Settlement, Spoken};
 
 const USER: Param = Param::needed("user", "string", "Bare JID of the member.");
 
@@ -70,6 +71,11 @@ pub const ROUTES: &[Route] = &[
         .may(&[409])
         .takes::<RoomPost>(64 << 20)
         .gives::<RoomPostAnswer>(200),
+    Route::new("POST", routes::ROOM_SETTLE, "What the room really did", || post(settle))
+        .for_scopes(BRIDGE)
+        .may(&[409])
+        .takes::<RoomSettle>(64 << 20)
+        .gives::<RoomSettled>(200),
     Route::new("GET", routes::ROOM_MESSAGES, "A room's timeline, newest first", || get(timeline))
         .for_scopes(HISTORY)
         .may(&[404])
@@ -97,9 +103,10 @@ pub const ROUTES: &[Route] = &[
 async fn put_room(
     State(app): State<App>,
     Params(name): Params<String>,
+    By(cause): By,
     Body(put): Body<PutRoom>,
 ) -> Result<StatusCode, ApiError> {
-    app.store.put_room(&user("room", &name)?, members(put.members)?).await?;
+    app.store.put_room(&user("room", &name)?, members(put.members)?, cause).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -125,26 +132,32 @@ async fn read(
     Ok(Json(app.store.room(&user("room", &name)?, page(query.limit)?, query.after).await?))
 }
 
-async fn remove(State(app): State<App>, Params(name): Params<String>) -> Result<StatusCode, ApiError> {
-    app.store.remove_room(&user("room", &name)?).await?;
+async fn remove(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    By(cause): By,
+) -> Result<StatusCode, ApiError> {
+    app.store.remove_room(&user("room", &name)?, cause).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn affiliate(
     State(app): State<App>,
     Params((room, name)): Params<(String, String)>,
+    By(cause): By,
     Body(set): Body<SetAffiliation>,
 ) -> Result<StatusCode, ApiError> {
     let (room, user) = (user("room", &room)?, user("user", &name)?);
-    app.store.set_affiliation(&room, &user, Some(set.affiliation)).await?;
+    app.store.set_affiliation(&room, &user, Some(set.affiliation), cause).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn disaffiliate(
     State(app): State<App>,
     Params((room, name)): Params<(String, String)>,
+    By(cause): By,
 ) -> Result<StatusCode, ApiError> {
-    app.store.set_affiliation(&user("room", &room)?, &user("user", &name)?, None).await?;
+    app.store.set_affiliation(&user("room", &room)?, &user("user", &name)?, None, cause).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -214,16 +227,65 @@ async fn speak(
         return Err(ApiError::field("/items", "has more than 256 messages"));
     }
     let items = posted.items.into_iter().enumerate();
-    let messages = items.map(|(i, item)| spoken(i, item)).collect::<Result<Vec<_>, _>>()?;
+    let messages =
+        items.map(|(i, item)| spoken(&format!("/items/{i}"), item)).collect::<Result<Vec<_>, _>>()?;
     let room = user("room", &name)?;
     let results = app.store.speak(&posted.node, &posted.epoch, &room, messages).await?;
     Ok(Json(RoomPostAnswer { results }))
 }
 
-fn spoken(i: usize, item: RoomItem) -> Result<Spoken, ApiError> {
-    let at = |field: &str| format!("/items/{i}/{field}");
+async fn settle(
+    State(app): State<App>,
+    Params(name): Params<String>,
+    Body(given): Body<RoomSettle>,
+) -> Result<Json<RoomSettled>, ApiError> {
+    if given.items.len() > 256 {
+        return Err(ApiError::field("/items", "has more than 256 messages"));
+    }
+    let bridge = node(&given.node)?;
+    let items = given.items.into_iter().enumerate();
+    let items = items.map(|(i, item)| settlement(i, item)).collect::<Result<Vec<_>, _>>()?;
+    let kept = app.store.settle_room(bridge, &user("room", &name)?, items).await?;
+    Ok(Json(RoomSettled { kept }))
+}
+
+fn settlement(i: usize, item: RoomSettleItem) -> Result<Settlement, ApiError> {
+    let users = |field: &str, names: Vec<String>| {
+        if names.len() > MAX_MEMBERS {
+            return Err(ApiError::field(
+                format!("/items/{i}/{field}"),
+                format!("has more than {MAX_MEMBERS}"),
+            ));
+        }
+        let parse = |(k, name): (usize, String)| {
+            UserId::parse(&name)
+                .map_err(|e| ApiError::field(format!("/items/{i}/{field}/{k}"), e.to_string()))
+        };
+        names.into_iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()
+    };
     if !is_word(&item.key) {
-        return Err(ApiError::field(at("key"), "must be 1 to 64 characters of A-Z, a-z, 0-9 and -"));
+        return Err(ApiError::field(format!("/items/{i}/key"), KEY));
+    }
+    if item.message.as_ref().is_some_and(|m| m.key != item.key || item.outcome == RoomOutcome::Refused) {
+        let at = format!("/items/{i}/message");
+        return Err(ApiError::field(at, "must have the item's key, and belongs to an accepted one"));
+    }
+    Ok(Settlement {
+        reached: users("reached", item.reached)?,
+        unreached: users("unreached", item.unreached)?,
+        message: item.message.map(|m| spoken(&format!("/items/{i}/message"), m)).transpose()?,
+        key: item.key,
+        outcome: item.outcome,
+        all: item.all,
+    })
+}
+
+const KEY: &str = "must be 1 to 64 characters of A-Z, a-z, 0-9 and -";
+
+fn spoken(within: &str, item: RoomItem) -> Result<Spoken, ApiError> {
+    let at = |field: &str| format!("{within}/{field}");
+    if !is_word(&item.key) {
+        return Err(ApiError::field(at("key"), KEY));
     }
     let from = UserId::parse(&item.from).map_err(|e| ApiError::field(at("from"), e.to_string()))?;
     nick(&at("nick"), &item.nick)?;

@@ -7,6 +7,8 @@
 //!
 //! Leaves out: HTTP, credentials, limits on sizes (the modules check those before they call).
 
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
 mod cause;
 pub mod chat;
 pub mod console;
@@ -18,6 +20,7 @@ pub mod group;
 pub mod import;
 pub mod judge;
 pub mod media;
+mod parties;
 pub mod room;
 pub mod sqlite;
 pub mod state;

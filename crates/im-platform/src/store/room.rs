@@ -1,9 +1,9 @@
 //! Rooms: occupants, timeline, receipts, what was missed.
 
 use async_trait::async_trait;
-use im_api::room::{Affiliation, Feedback, ReceiptKind, Room, RoomMessages, RoomPosted};
+use im_api::room::{Affiliation, Feedback, ReceiptKind, Room, RoomMessages, RoomOutcome, RoomPosted};
 
-use super::Result;
+use super::{Cause, Result};
 use crate::clock::Millis;
 use crate::jid::UserId;
 
@@ -38,14 +38,31 @@ pub struct Spoken {
     pub stanza: String,
 }
 
+/// What a room really did with a message, checked.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The message's key.
+    pub key: String,
+    /// What it did.
+    pub outcome: RoomOutcome,
+    /// Whom it reached though they seemed to be away.
+    pub reached: Vec<UserId>,
+    /// Whom it did not reach though they seemed to be there.
+    pub unreached: Vec<UserId>,
+    /// Whether `reached` names everybody whom it reached through the node.
+    pub all: bool,
+    /// The message, when it was not judged before.
+    pub message: Option<Spoken>,
+}
+
 /// Rooms.
 #[async_trait]
 pub trait Rooms: Send + Sync + 'static {
-    /// Creates a room or replaces its members, who become known.
+    /// Creates a room or replaces its members, who become known. Announced unless it was so already.
     ///
     /// # Errors
     /// What the store reports.
-    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>) -> Result<()>;
+    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>, cause: Cause) -> Result<()>;
 
     /// A room with a page of its members.
     ///
@@ -57,7 +74,7 @@ pub trait Rooms: Send + Sync + 'static {
     ///
     /// # Errors
     /// What the store reports.
-    async fn remove_room(&self, room: &UserId) -> Result<()>;
+    async fn remove_room(&self, room: &UserId, cause: Cause) -> Result<()>;
 
     /// Sets or (None) takes an affiliation. A new member who is not there misses what comes from now on.
     ///
@@ -68,6 +85,7 @@ pub trait Rooms: Send + Sync + 'static {
         room: &UserId,
         user: &UserId,
         affiliation: Option<Affiliation>,
+        cause: Cause,
     ) -> Result<()>;
 
     /// A session joins (nickname) or leaves (none); older ones by seq are ignored. Gives how many messages the user missed. A room that nobody
@@ -94,6 +112,12 @@ pub trait Rooms: Send + Sync + 'static {
         room: &UserId,
         messages: Vec<Spoken>,
     ) -> Result<Vec<RoomPosted>>;
+
+    /// Writes down what the room really did; gives how many of the messages stand on the timeline then.
+    ///
+    /// # Errors
+    /// `Conflict` (a key belongs to another room).
+    async fn settle_room(&self, node: &str, room: &UserId, items: Vec<Settlement>) -> Result<u64>;
 
     /// The timeline, newest first, for a member's or occupant's eyes (None: for an operator's).
     ///

@@ -133,7 +133,7 @@ crate::suite! {
         let groups: Vec<_> = all!(after => store.list_groups(2, after)).into_iter().map(|g| (g.id, g.size)).collect();
         assert_eq!(groups, [("g1".into(), 1), ("g2".into(), 1), ("g3".into(), 1)]);
         let room = user("hall@rooms.example.org");
-        store.put_room(&room, vec![(juliet.clone(), Affiliation::Member)]).await.expect("put");
+        store.put_room(&room, vec![(juliet.clone(), Affiliation::Member)], Cause::by("test")).await.expect("put");
         for (seq, resource) in [(1, "a"), (2, "b"), (3, "c")] {
             let who = Occupancy { room: room.clone(), user: romeo.clone(), resource: resource.into(), nick: "R".into() };
             store.occupy(NODE, EPOCH, seq, who, true).await.expect("in");
@@ -147,7 +147,7 @@ crate::suite! {
         assert!(!store.list_nodes(2, None).await.expect("nodes").items[0].alive);
         // Six friends and three groups were announced; the latest comes first.
         let downlink = all!(before => store.list_downlink(false, 2, before));
-        assert!(downlink.len() == 9 && downlink.iter().all(|d| d.data.is_none() && d.bytes > 0));
+        assert!(downlink.len() == 10 && downlink.iter().all(|d| d.data.is_none() && d.bytes > 0));
         assert!(downlink.windows(2).all(|pair| pair[0].seq > pair[1].seq));
         for name in ["one", "two", "three"] {
             store.note_read("ada", "read text", name).await.expect("noted");

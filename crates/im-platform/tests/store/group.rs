@@ -120,7 +120,7 @@ suite! {
     async fn a_group_that_is_a_room_has_the_rooms_members_whoever_changes_them(w) {
         let w = w.with_verona().await;
         let room = user("hall@rooms.example.org");
-        w.store.put_room(&room, vec![(user(ROMEO), Affiliation::Admin)]).await.expect("made");
+        w.store.put_room(&room, vec![(user(ROMEO), Affiliation::Admin)], by()).await.expect("made");
         let mut new = group("g", &[(JULIET, "owner")]);
         new.room = Some(room.to_string());
         w.store.create_group(new, by()).await.expect("created");
@@ -137,25 +137,29 @@ suite! {
         assert_eq!(in_room().await, in_group().await);
         w.store.set_member("g", &user(ROMEO), Some(Role::Member), false, by()).await.expect("by the group");
         assert_eq!(in_room().await, expected(&["juliet@example.org Owner", "romeo@example.org Member"]));
-        w.store.set_affiliation(&room, &user("nurse@example.org"), Some(Affiliation::Member)).await.expect("by the room");
-        w.store.set_affiliation(&room, &user(ROMEO), None).await.expect("by the room");
+        w.store.set_affiliation(&room, &user("nurse@example.org"), Some(Affiliation::Member), by()).await.expect("by the room");
+        w.store.set_affiliation(&room, &user(ROMEO), None, by()).await.expect("by the room");
         assert_eq!(in_group().await, expected(&["juliet@example.org Owner", "nurse@example.org Member"]));
-        w.store.put_room(&room, vec![(user(JULIET), Affiliation::Owner), (user(ROMEO), Affiliation::Owner)]).await.expect("replaced");
+        w.store.put_room(&room, vec![(user(JULIET), Affiliation::Owner), (user(ROMEO), Affiliation::Owner)], by()).await.expect("replaced");
         assert_eq!(in_group().await, expected(&["juliet@example.org Owner", "romeo@example.org Owner"]));
         assert_eq!(in_room().await, in_group().await);
         let said = w.store.downlink(Some(0), 100).await.expect("the downlink").items;
         let said: Vec<_> = said.iter().filter(|e| e.kind.starts_with("im.room.")).map(|e| format!("{} {}", e.kind, e.data.get())).collect();
         assert_eq!(said, [
+            r#"im.room.changed {"members":[{"affiliation":"admin","user":"romeo@example.org"}]}"#,
             r#"im.room.changed {"members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"admin","user":"romeo@example.org"}]}"#,
             r#"im.room.member {"affiliation":"member","user":"romeo@example.org"}"#,
-        ], "what the group did to the room");
+            r#"im.room.member {"affiliation":"member","user":"nurse@example.org"}"#,
+            r#"im.room.member {"affiliation":null,"user":"romeo@example.org"}"#,
+            r#"im.room.changed {"members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"owner","user":"romeo@example.org"}]}"#,
+        ], "what was done to the room, by whichever interface");
         assert!(w.store.remove_group("g", by()).await.expect("dissolved").changed);
         assert!(matches!(w.store.room(&room, 1, None).await, Err(StoreError::NotFound(_))), "the room goes with it");
         let mut new = group("h", &[(JULIET, "owner")]);
         new.room = Some(room.to_string());
         w.store.create_group(new, by()).await.expect("created with its room");
         assert_eq!(in_room().await, expected(&["juliet@example.org Owner"]));
-        w.store.remove_room(&room).await.expect("destroyed");
+        w.store.remove_room(&room, by()).await.expect("destroyed");
         assert!(matches!(w.store.group("h", 1, None).await, Err(StoreError::NotFound(_))), "the group goes with it");
     }
 }

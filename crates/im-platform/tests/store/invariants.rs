@@ -167,7 +167,10 @@ async fn something(w: &World, dice: &mut Dice, seq: &AtomicI64, tag: &str) {
         }
         12 => {
             let affiliation = if one_in(dice, 3) { None } else { Some(Affiliation::Member) };
-            let _ = w.store.set_affiliation(&room, &user(&who), affiliation).await;
+            let _ = w
+                .store
+                .set_affiliation(&room, &user(&who), affiliation, im_platform::store::Cause::by("test"))
+                .await;
         }
         13 => {
             let _ = w.store.speak(NODE, EPOCH, &room, vec![spoken(&format!("m{key}"), &who)]).await;

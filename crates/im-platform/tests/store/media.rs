@@ -58,7 +58,7 @@ suite! {
         w.store.medium(&viewer(ROMEO), "letter-01").await.expect("for him again");
         // He goes: nothing names him any more, and who takes his address afterwards is not the one it was for.
         w.store.erase(&user(ROMEO), by()).await.expect("erased");
-        w.holds_nothing_of(ROMEO, &["im.user.removed"]);
+        w.holds_nothing_of(ROMEO, &["im.user.removed"]).await;
         let another = NewUser { user: user(ROMEO), verifiers: vec![], name: None, email: None };
         w.store.create_user(another, by()).await.expect("somebody else takes it");
         assert!(matches!(w.store.medium(&viewer(ROMEO), "letter-01").await, Err(StoreError::NotFound("medium"))));

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use im_api::room::{Affiliation, ReceiptKind};
-use im_platform::store::StoreError;
-use im_platform::store::room::Occupancy;
+use im_api::room::{Affiliation, ReceiptKind, RoomOutcome};
+use im_platform::store::room::{Occupancy, Settlement};
+use im_platform::store::{Cause, StoreError};
 
 use crate::suite;
 use crate::support::*;
@@ -37,10 +37,27 @@ async fn missed(w: &World, who: &str) -> Vec<String> {
     page.items.into_iter().map(|m| m.key).collect()
 }
 
+fn settled(key: &str, reached: &[&str], unreached: &[&str]) -> Settlement {
+    let users = |names: &[&str]| names.iter().map(|name| user(name)).collect();
+    let (reached, unreached) = (users(reached), users(unreached));
+    Settlement {
+        key: key.into(),
+        outcome: RoomOutcome::Accepted,
+        reached,
+        unreached,
+        all: false,
+        message: None,
+    }
+}
+
+async fn settle(w: &World, item: Settlement) -> u64 {
+    w.store.settle_room(NODE, &user(HALL), vec![item]).await.expect("settled")
+}
+
 async fn hall(w: World) -> World {
     let w = w.with_verona().await;
     let members = vec![(user(JULIET), Affiliation::Owner), (user(ROMEO), Affiliation::Member)];
-    w.store.put_room(&user(HALL), members).await.expect("a room");
+    w.store.put_room(&user(HALL), members, Cause::by("test")).await.expect("a room");
     w
 }
 
@@ -136,12 +153,12 @@ suite! {
     async fn becoming_a_member_begins_to_miss_and_ceasing_to_be_one_ends_it(w) {
         let w = hall(w).await;
         say(&w, "before").await;
-        w.store.set_affiliation(&user(HALL), &user(NURSE), Some(Affiliation::Member)).await.expect("a member");
+        w.store.set_affiliation(&user(HALL), &user(NURSE), Some(Affiliation::Member), Cause::by("test")).await.expect("a member");
         assert_eq!(say(&w, "m1").await, (0, 2), "Juliet and the nurse");
         assert_eq!(missed(&w, NURSE).await, ["m1"]);
-        w.store.set_affiliation(&user(HALL), &user(NURSE), None).await.expect("no member");
+        w.store.set_affiliation(&user(HALL), &user(NURSE), None, Cause::by("test")).await.expect("no member");
         assert!(missed(&w, NURSE).await.is_empty());
-        w.store.put_room(&user(HALL), vec![(user(ROMEO), Affiliation::Member)]).await.expect("replaced");
+        w.store.put_room(&user(HALL), vec![(user(ROMEO), Affiliation::Member)], Cause::by("test")).await.expect("replaced");
         assert_eq!(say(&w, "m2").await, (0, 0));
         assert!(missed(&w, JULIET).await.is_empty());
         assert!(matches!(w.store.timeline(&user(HALL), Some(&user(JULIET)), 9, None).await, Err(StoreError::NotFound(_))), "not hers to read any more");
@@ -220,9 +237,105 @@ suite! {
     async fn a_removed_room_is_gone_with_its_timeline(w) {
         let w = hall(w).await;
         say(&w, "m1").await;
-        w.store.remove_room(&user(HALL)).await.expect("removed");
-        w.store.remove_room(&user(HALL)).await.expect("again");
+        w.store.remove_room(&user(HALL), Cause::by("test")).await.expect("removed");
+        w.store.remove_room(&user(HALL), Cause::by("test")).await.expect("again");
         assert!(matches!(w.store.room(&user(HALL), 1, None).await, Err(StoreError::NotFound(_))));
         assert_eq!(say(&w, "m1").await, (0, 0), "its keys are free");
+    }
+
+    // She joins between the judgement and what the room sends: the copy that reached her is the one she gets.
+    async fn whom_the_room_reached_after_all_has_not_missed_it(w) {
+        let w = hall(w).await;
+        for key in ["m1", "m2", "m3"] {
+            say(&w, key).await;
+        }
+        assert_eq!(settle(&w, settled("m2", &[JULIET, NURSE], &[])).await, 1);
+        assert_eq!(settle(&w, settled("m2", &[JULIET], &[])).await, 1, "told again");
+        assert_eq!(missed(&w, JULIET).await, ["m1", "m3"]);
+        say(&w, "m4").await;
+        settle(&w, settled("m4", &[JULIET], &[])).await;
+        settle(&w, settled("m1", &[JULIET], &[])).await;
+        assert_eq!(join(&w, 10, JULIET, "j").await, 1);
+        say(&w, "seen").await;
+        leave(&w, 11, JULIET, "j").await;
+        say(&w, "m6").await;
+        assert_eq!(missed(&w, JULIET).await, ["m3", "m6"]);
+        assert_eq!(settle(&w, settled("nobody-knows", &[JULIET], &[])).await, 0);
+    }
+
+    // She leaves between the judgement and what the room sends.
+    async fn whom_the_room_did_not_reach_has_missed_it_if_a_member(w) {
+        let w = hall(w).await;
+        join(&w, 10, JULIET, "j").await;
+        join(&w, 11, NURSE, "n").await;
+        say(&w, "seen").await;
+        say(&w, "m2").await;
+        leave(&w, 12, JULIET, "j").await;
+        say(&w, "m3").await;
+        for _ in 0..2 {
+            settle(&w, settled("m2", &[], &[JULIET, NURSE])).await;
+        }
+        settle(&w, settled("m3", &[], &[JULIET])).await;
+        assert_eq!(missed(&w, JULIET).await, ["m2", "m3"]);
+        assert!(missed(&w, NURSE).await.is_empty());
+        join(&w, 13, JULIET, "j").await;
+        settle(&w, settled("seen", &[], &[JULIET])).await;
+        assert_eq!(missed(&w, JULIET).await, ["seen", "m2", "m3"], "also when it is told after she is back");
+    }
+
+    async fn a_refused_message_is_not_on_the_timeline_whichever_comes_first(w) {
+        let w = hall(w).await;
+        let refused = |key: &str| Settlement { outcome: RoomOutcome::Refused, ..settled(key, &[], &[]) };
+        say(&w, "m1").await;
+        say(&w, "m2").await;
+        assert_eq!(settle(&w, refused("m1")).await, 0);
+        assert_eq!(settle(&w, refused("m3")).await, 0);
+        let late = w.store.speak(NODE, EPOCH, &user(HALL), vec![spoken("m3", ROMEO)]).await.expect("answered");
+        assert_eq!(late[0].seq, 0);
+        assert_eq!(missed(&w, JULIET).await, ["m2"]);
+        let timeline = w.store.timeline(&user(HALL), None, 9, None).await.expect("timeline");
+        assert_eq!(timeline.items.len(), 1);
+    }
+
+    // The platform was dead: the room went on alone, and its messages come later, under the keys that may have been executed already.
+    async fn what_was_said_without_the_platform_is_put_on_the_timeline_once(w) {
+        let w = hall(w).await;
+        join(&w, 10, JULIET, "j").await;
+        say(&w, "m1").await;
+        let alone = |key: &str, unreached: &[&str]| Settlement { message: Some(spoken(key, ROMEO)), ..settled(key, &[], unreached) };
+        let items = vec![alone("m1", &[]), alone("m2", &[]), alone("m3", &[JULIET])];
+        assert_eq!(w.store.settle_room(NODE, &user(HALL), items.clone()).await.expect("settled"), 3);
+        assert_eq!(w.store.settle_room(NODE, &user(HALL), items).await.expect("again"), 3);
+        let timeline = w.store.timeline(&user(HALL), None, 9, None).await.expect("timeline");
+        assert_eq!(timeline.items.iter().map(|m| m.key.as_str()).collect::<Vec<_>>(), ["m3", "m2", "m1"]);
+        assert_eq!(missed(&w, JULIET).await, ["m3"]);
+        assert_eq!(w.store.speak(NODE, EPOCH, &user(HALL), vec![spoken("m3", ROMEO)]).await.expect("late")[0].seq, 3);
+        // Nobody knows any more who was thought to be there: whom it reached is all there is to know.
+        w.store.set_affiliation(&user(HALL), &user(NURSE), Some(Affiliation::Member), Cause::by("test")).await.expect("a member");
+        let all = |key: &str, reached: &[&str]| Settlement { all: true, message: Some(spoken(key, ROMEO)), ..settled(key, reached, &[]) };
+        for _ in 0..2 {
+            w.store.settle_room(NODE, &user(HALL), vec![all("m4", &[NURSE]), all("m5", &[])]).await.expect("settled");
+        }
+        assert_eq!((missed(&w, JULIET).await, missed(&w, NURSE).await), (vec!["m3".into(), "m4".into(), "m5".into()], vec!["m5".into()]));
+        w.store.settle_room("another-node", &user(HALL), vec![all("m6", &[])]).await.expect("settled");
+        assert_eq!(missed(&w, JULIET).await.len(), 3, "she is there through the first node");
+    }
+
+    async fn rooms_and_their_members_are_announced_once_and_with_their_cause(w) {
+        let w = w.with_verona().await;
+        let start = w.store.downlink(None, 9).await.expect("now").next.parse().expect("a number");
+        let members = vec![(user(JULIET), Affiliation::Owner)];
+        for _ in 0..2 {
+            w.store.put_room(&user(HALL), members.clone(), Cause::by("test")).await.expect("a room");
+            w.store.set_affiliation(&user(HALL), &user(ROMEO), Some(Affiliation::Member), Cause::by("test")).await.expect("a member");
+            w.store.set_affiliation(&user(HALL), &user(ROMEO), None, Cause::by("test")).await.expect("none");
+        }
+        w.store.remove_room(&user(HALL), Cause::by("test")).await.expect("removed");
+        w.store.remove_room(&user(HALL), Cause::by("test")).await.expect("again");
+        let events = w.store.downlink(Some(start), 99).await.expect("events").items;
+        let kinds: Vec<_> = events.iter().map(|e| e.kind.as_str()).collect();
+        let change = ["im.room.member", "im.room.member"];
+        assert_eq!(kinds, [&["im.room.changed"][..], &change, &change, &["im.room.removed"]].concat());
+        assert_eq!(events[0].data.get(), r#"{"members":[{"affiliation":"owner","user":"juliet@example.org"}]}"#);
     }
 }

@@ -20,24 +20,42 @@ pub const EPOCH: &str = "epoch-1";
 pub const TTL: Millis = 60_000;
 pub const START: Millis = 1_795_000_000_000;
 
-/// A store with its clock; the folder goes with it.
+/// A store with its clock.
 pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
-    folder: tempfile::TempDir,
-    seen: Seen,
+    place: Place,
 }
 
-/// Every statement that was run must have the plan that `plans.txt` says.
+/// Where a store is.
+enum Place {
+    /// The folder goes with it.
+    Sqlite { folder: tempfile::TempDir, seen: Seen },
+    #[cfg(feature = "cassandra-tests")]
+    Cassandra(crate::cassandra::Corner),
+}
+
+/// Every statement that SQLite was made to run must have the plan that `plans.txt` says.
 impl Drop for World {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            plans::compare(&self.file(), &self.seen);
+        if let Place::Sqlite { seen, .. } = &self.place
+            && !std::thread::panicking()
+        {
+            plans::compare(&self.file(), seen);
         }
     }
 }
 
 impl World {
+    /// An empty store on the ring.
+    #[cfg(feature = "cassandra-tests")]
+    pub async fn cassandra() -> Self {
+        let clock = Clock::manual(START);
+        let corner = crate::cassandra::Corner::new();
+        let store = corner.open(clock.clone()).await;
+        Self { store, clock, place: Place::Cassandra(corner) }
+    }
+
     /// An empty SQLite store.
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -47,12 +65,16 @@ impl World {
         let store = Sqlite::open(folder.path(), settings, clock.clone()).expect("a store");
         // What brings the file to its format runs once.
         seen.forget();
-        Self { store: Arc::new(store), clock, folder, seen }
+        Self { store: Arc::new(store), clock, place: Place::Sqlite { folder, seen } }
     }
 
-    /// The database's file.
+    /// SQLite's file.
     pub fn file(&self) -> std::path::PathBuf {
-        self.folder.path().join(im_platform::store::sqlite::FILE)
+        match &self.place {
+            Place::Sqlite { folder, .. } => folder.path().join(im_platform::store::sqlite::FILE),
+            #[cfg(feature = "cassandra-tests")]
+            Place::Cassandra(_) => panic!("this store has no file"),
+        }
     }
 
     /// A world in which NODE has sent an empty snapshot and knows Romeo and Juliet, both offline.
@@ -66,7 +88,11 @@ impl World {
     }
 
     /// No column of any table holds this text, except in rows of the downlink of these kinds.
-    pub fn holds_nothing_of(&self, text: &str, except: &[&str]) {
+    pub async fn holds_nothing_of(&self, text: &str, except: &[&str]) {
+        #[cfg(feature = "cassandra-tests")]
+        if let Place::Cassandra(corner) = &self.place {
+            return corner.holds_nothing_of(text, except).await;
+        }
         let conn = rusqlite::Connection::open(self.file()).expect("opened");
         let names = |sql: &str| -> Vec<String> {
             let mut sql = conn.prepare(sql).expect("prepared");
@@ -194,6 +220,13 @@ macro_rules! suite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name($crate::support::World::sqlite()).await;
+            })*
+        }
+        #[cfg(feature = "cassandra-tests")]
+        mod cassandra {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::World::cassandra().await).await;
             })*
         }
         $($(#[$doc])* async fn $name($world: $crate::support::World) $body)*

@@ -20,7 +20,7 @@ pub fn verifiers() -> Vec<Verifier> {
     serde_json::from_str(json).expect("verifiers")
 }
 
-fn new(jid: &str, name: Option<&str>) -> NewUser {
+pub fn new(jid: &str, name: Option<&str>) -> NewUser {
     NewUser { user: user(jid), verifiers: verifiers(), name: name.map(Into::into), email: Some("x@y".into()) }
 }
 
@@ -235,7 +235,7 @@ suite! {
         let once = Once { key: "group-once".into(), fingerprint: [1; 32] };
         w.store.create_group(group, Cause { once: Some(once), ..by() }).await.expect("created");
         let room = user("hall@rooms.example.org");
-        w.store.put_room(&room, vec![(juliet.clone(), Affiliation::Owner), (romeo.clone(), Affiliation::Member)]).await.expect("a room");
+        w.store.put_room(&room, vec![(juliet.clone(), Affiliation::Owner), (romeo.clone(), Affiliation::Member)], Cause::by("test")).await.expect("a room");
         let said = |key: &str, from: &str| spoken(key, from);
         w.store.speak(NODE, EPOCH, &room, vec![said("r1", JULIET), said("r2", ROMEO)]).await.expect("spoken");
         w.store.receipts(&room, vec![("r2".into(), juliet.clone(), ReceiptKind::Read)]).await.expect("read");
@@ -265,9 +265,9 @@ suite! {
         let about: Vec<_> = said.items.iter().filter(|e| e.subject == JULIET).map(|e| e.kind.as_str()).collect();
         assert_eq!(about, ["im.user.removed"]);
         let others: Vec<_> = said.items.iter().filter(|e| e.subject != JULIET).map(|e| e.kind.as_str()).collect();
-        assert_eq!(others, ["im.group.changed"], "what others' announcements said about her is gone");
+        assert_eq!(others, ["im.group.changed", "im.room.changed"], "what others' announcements said about her is gone");
         assert!(said.items.iter().all(|e| !e.data.get().contains(JULIET)) && said.items[0].data.get().contains(ROMEO));
-        w.holds_nothing_of("juliet", &["im.user.removed"]);
+        w.holds_nothing_of("juliet", &["im.user.removed"]).await;
         w.store.create_user(new(JULIET, None), by()).await.expect("the address is free");
         let page = HistoryPage { user: juliet, with: None, limit: 100, before: None, span: Span::default() };
         assert!(w.store.history(page).await.expect("history").items.is_empty(), "and a new user inherits nothing");

@@ -187,7 +187,7 @@ suite! {
         for seed in 0..SEEDS {
             let room = user(&format!("hall-{seed}@rooms.example.org"));
             let all = members.iter().map(|m| (user(m), Affiliation::Member)).collect();
-            w.store.put_room(&room, all).await.expect("a room");
+            w.store.put_room(&room, all, im_platform::store::Cause::by("test")).await.expect("a room");
             let mut tasks = tokio::task::JoinSet::new();
             for (i, member) in (0_u64..).zip(&members) {
                 let (w, room, member) = (Arc::clone(&w), room.clone(), user(member));

@@ -24,12 +24,12 @@ pub static SHARE_ROW: Row =
 
 static ITEM: Object = Object::new("footprint")
     .attrs(&[attr("id", Text), attr("user", Jid), attr("precision", Enum(PRECISIONS)), attr("track", Text)])
-    .rows(&[
-        &[one_attr("media", &["media"], FOOTPRINT, "id", Text)
+    .rows(&[&[
+        one_attr("media", &["media"], FOOTPRINT, "id", Text)
             .list()
-            .doc("Media of the platform", "docs/footprint.md")],
-        pep::ROWS,
-    ]);
+            .doc("Media of the platform", "docs/footprint.md"),
+        pep::ENTRY_ROW,
+    ]]);
 
 static FOOTPRINTS: Object = Object::new("footprints")
     .attrs(&[

@@ -176,10 +176,14 @@ static DISPLAYED: Object =
             .doc("Up to here", "XEP-0490")]]);
 static DISPLAYED_ID: Object = Object::new("displayed_id").attrs(&[attr("id", Text), attr("by", Jid)]);
 
+/// A post, wherever it stands.
+pub static ENTRY_ROW: Row =
+    object("entry", &["entry"], ATOM, &ENTRY).doc("A post (microblog)", "RFC 4287, XEP-0277, XEP-0472");
+
 /// Rows for payloads, in pubsub items and directly in stanzas.
 pub static ROWS: &[Row] = &[
     GEOLOC_ROW,
-    object("entry", &["entry"], ATOM, &ENTRY).doc("A post (microblog)", "RFC 4287, XEP-0277, XEP-0472"),
+    ENTRY_ROW,
     object("mood", &["mood"], MOOD, &MOOD_OBJECT).doc("How somebody feels", "XEP-0107"),
     object("activity", &["activity"], ACTIVITY, &ACTIVITY_OBJECT).doc("What somebody does", "XEP-0108"),
     object("tune", &["tune"], TUNE, &TUNE_OBJECT).doc("What somebody listens to", "XEP-0118"),

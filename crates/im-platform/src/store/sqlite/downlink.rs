@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::Sqlite;
 use super::once::once;
 use super::writer::Tx;
-use super::{Sqlite, parties};
 use crate::clock;
 use crate::jid::Jid;
 use crate::store::downlink::{Downlink, page};
-use crate::store::{Cause, Result, StoreError};
+use crate::store::{Cause, Result, StoreError, parties};
 
 #[async_trait]
 impl Downlink for Sqlite {

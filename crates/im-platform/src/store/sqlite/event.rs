@@ -3,12 +3,10 @@
 use async_trait::async_trait;
 use im_api::event::{Event, EventsAnswer};
 use rusqlite::params;
-use serde::Deserialize;
 
 use super::Sqlite;
 use super::space::{self, Interface};
-use crate::jid::{Jid, UserId};
-use crate::store::{Events, Result};
+use crate::store::{Events, Result, parties};
 
 #[async_trait]
 impl Events for Sqlite {
@@ -40,7 +38,7 @@ impl Events for Sqlite {
                     _ => {
                         space::require(tx, limits, Interface::Events, 0)?;
                         answer.accepted += 1;
-                        for jid in parties(e) {
+                        for jid in parties::of_event(e) {
                             party.execute([&jid, &e.id])?;
                         }
                     }
@@ -50,23 +48,4 @@ impl Events for Sqlite {
         })
         .await
     }
-}
-
-/// The users that an event names: its subject, and its stanza's sender and recipient.
-fn parties(event: &Event) -> Vec<String> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Stanza {
-        from: String,
-        to: String,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Data {
-        stanza: Stanza,
-    }
-    let data: Data = serde_json::from_str(event.data.get()).unwrap_or_default();
-    let named = [event.subject.clone().unwrap_or_default(), data.stanza.from, data.stanza.to];
-    let jids = named.iter().filter_map(|text| Jid::new(text).ok());
-    jids.filter_map(|jid| UserId::of(&jid)).map(|user| user.to_string()).collect()
 }

@@ -55,7 +55,7 @@ fn one(tx: Tx<'_>, item: Item) -> Result<Imported> {
         }
         Item::Block(user, blocked) => friend::block(tx, &user, &blocked, true, &cause).map(|c| c.changed),
         Item::Group(new) => group::create(tx, &new, &cause).map(|_| true),
-        Item::Room(room, members) => room::put(tx, &room, &members).map(|()| true),
+        Item::Room(room, members) => room::put(tx, &room, &members, None).map(|()| true),
         Item::Wrong(detail) => {
             tx.conn.prepare_cached("RELEASE item")?.execute([])?;
             return Ok(Imported::Failed { detail });

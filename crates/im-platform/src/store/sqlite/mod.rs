@@ -19,7 +19,7 @@ mod import;
 mod media;
 mod migrate;
 mod once;
-mod parties;
+
 mod readers;
 mod room;
 mod space;

@@ -5,10 +5,9 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::parties;
 use super::writer::Tx;
 use crate::clock::Millis;
-use crate::store::{Cause, Result, StoreError};
+use crate::store::{Cause, Result, StoreError, parties};
 
 /// How long a first answer is remembered.
 pub const REMEMBERED: Millis = super::DAY;

@@ -43,6 +43,10 @@ pub fn sweep(tx: Tx<'_>, settings: &Settings) -> Result<bool> {
             tx.now - TOMBSTONE,
         ),
         (
+            "DELETE FROM room_refused WHERE key IN (SELECT key FROM room_refused WHERE at <= ?1 LIMIT ?2)",
+            tx.now - DAY,
+        ),
+        (
             "DELETE FROM once WHERE (caller, key) IN (SELECT caller, key FROM once WHERE at <= ?1 LIMIT ?2)",
             tx.now - super::once::REMEMBERED,
         ),

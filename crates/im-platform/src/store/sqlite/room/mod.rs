@@ -3,6 +3,7 @@
 
 mod group;
 mod presence;
+mod settle;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +12,7 @@ use im_api::room::{
     Affiliation, Feedback, ReceiptKind, Room, RoomMemberState, RoomMessage, RoomMessages, RoomPosted,
 };
 use rusqlite::{OptionalExtension, Row, params};
+use serde_json::json;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -18,19 +20,20 @@ pub use self::group::{became_a_group, dissolved, room_follows};
 use self::presence::{affiliate, is_member, is_present, occupy};
 pub use self::presence::{forget_user, node_gone, session_gone};
 use super::Sqlite;
+use super::downlink::announce;
 use super::space::{self, Interface, Space};
 use super::state::{expire_due, require_epoch};
 use super::writer::Tx;
 use crate::clock;
 use crate::jid::UserId;
-use crate::store::room::{MAX_MEMBERS, Occupancy, Rooms, Spoken};
-use crate::store::{Result, StoreError};
+use crate::store::room::{MAX_MEMBERS, Occupancy, Rooms, Settlement, Spoken};
+use crate::store::{Cause, Result, StoreError};
 
 #[async_trait]
 impl Rooms for Sqlite {
-    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>) -> Result<()> {
+    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>, cause: Cause) -> Result<()> {
         let room = room.clone();
-        self.write(move |tx| put(tx, &room, &members)).await
+        self.write(move |tx| put(tx, &room, &members, Some(&cause))).await
     }
 
     async fn room(&self, room: &UserId, limit: u32, after: Option<String>) -> Result<Room> {
@@ -59,12 +62,14 @@ impl Rooms for Sqlite {
         .await
     }
 
-    async fn remove_room(&self, room: &UserId) -> Result<()> {
+    async fn remove_room(&self, room: &UserId, cause: Cause) -> Result<()> {
         let room = room.clone();
         self.write(move |tx| {
             let Some(row) = find(tx, &room)? else { return Ok(()) };
             delete(tx, row.id)?;
-            super::group::room_gone(tx, &room)
+            super::group::room_gone(tx, &room)?;
+            announce(tx, &cause, "im.room.removed", room.as_str(), &json!({}))?;
+            Ok(())
         })
         .await
     }
@@ -74,6 +79,7 @@ impl Rooms for Sqlite {
         room: &UserId,
         user: &UserId,
         affiliation: Option<Affiliation>,
+        cause: Cause,
     ) -> Result<()> {
         let (room, user) = (room.clone(), user.clone());
         self.write(move |tx| {
@@ -81,7 +87,11 @@ impl Rooms for Sqlite {
             if affiliation.is_some() && usize::try_from(row.members).is_ok_and(|n| n >= MAX_MEMBERS) {
                 return Err(StoreError::Limit("the room has as many members as it may have"));
             }
-            affiliate(tx, row.id, user.as_str(), affiliation)
+            if affiliate(tx, row.id, user.as_str(), affiliation)? {
+                let data = json!({ "user": user.as_str(), "affiliation": affiliation });
+                announce(tx, &cause, "im.room.member", room.as_str(), &data)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -152,6 +162,20 @@ impl Rooms for Sqlite {
             require_epoch(tx, &node, &epoch)?;
             let id = seen(tx, &room)?;
             messages.iter().map(|message| speak(tx, id, message, limits)).collect()
+        })
+        .await
+    }
+
+    async fn settle_room(&self, node: &str, room: &UserId, items: Vec<Settlement>) -> Result<u64> {
+        let (node, room) = (node.to_owned(), room.clone());
+        let limits = self.settings.limits;
+        self.write(move |tx| {
+            let id = seen(tx, &room)?;
+            let mut kept = 0;
+            for item in &items {
+                kept += u64::from(settle::settle(tx, &node, id, item, limits)?);
+            }
+            Ok(kept)
         })
         .await
     }
@@ -237,17 +261,30 @@ fn delete(tx: Tx<'_>, room: i64) -> Result<()> {
     Ok(())
 }
 
-/// Creates a room or replaces its members.
-pub fn put(tx: Tx<'_>, room: &UserId, members: &[(UserId, Affiliation)]) -> Result<()> {
+/// Creates a room or replaces its members. Announced when that changed anything and somebody wants it announced.
+pub fn put(
+    tx: Tx<'_>,
+    room: &UserId,
+    members: &[(UserId, Affiliation)],
+    cause: Option<&Cause>,
+) -> Result<()> {
+    let mut changed = find(tx, room)?.is_none();
     let id = seen(tx, room)?;
     let keep: HashSet<&str> = members.iter().map(|(user, _)| user.as_str()).collect();
     let mut sql = tx.conn.prepare_cached("SELECT user FROM room_members WHERE room = ?1")?;
     let have = sql.query_map([id], |r| r.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
     for user in have.iter().filter(|user| !keep.contains(user.as_str())) {
-        affiliate(tx, id, user, None)?;
+        changed |= affiliate(tx, id, user, None)?;
     }
     for (user, affiliation) in members {
-        affiliate(tx, id, user.as_str(), Some(*affiliation))?;
+        changed |= affiliate(tx, id, user.as_str(), Some(*affiliation))?;
+    }
+    if let Some(cause) = cause.filter(|_| changed) {
+        let all = members
+            .iter()
+            .map(|(user, affiliation)| json!({ "user": user.as_str(), "affiliation": affiliation }));
+        let data = json!({ "members": all.collect::<Vec<_>>() });
+        announce(tx, cause, "im.room.changed", room.as_str(), &data)?;
     }
     Ok(())
 }
@@ -303,6 +340,10 @@ fn speak(tx: Tx<'_>, room: i64, message: &Spoken, limits: Space) -> Result<RoomP
     {
         let elsewhere = StoreError::Conflict("this key was used in another room");
         return if in_room == room { Ok(first) } else { Err(elsewhere) };
+    }
+    if tx.conn.prepare_cached("SELECT 1 FROM room_refused WHERE key = ?1")?.exists([&message.key])? {
+        let key = message.key.clone();
+        return Ok(RoomPosted { key, seq: 0, stanza_id: String::new(), present: 0, absent: 0 });
     }
     space::require(tx, limits, Interface::Rooms, message.stanza.len())?;
     let from = message.from.as_str();

@@ -70,8 +70,15 @@ fn arrived(tx: Tx<'_>, room: i64, user: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn affiliate(tx: Tx<'_>, room: i64, user: &str, affiliation: Option<Affiliation>) -> Result<()> {
-    let (was, present) = (is_member(tx, room, user)?, is_present(tx, room, user)?);
+/// Sets or takes an affiliation; true when that changed anything.
+pub fn affiliate(tx: Tx<'_>, room: i64, user: &str, affiliation: Option<Affiliation>) -> Result<bool> {
+    let sql = "SELECT affiliation FROM room_members WHERE room = ?1 AND user = ?2";
+    let before: Option<String> =
+        tx.conn.prepare_cached(sql)?.query_row(params![room, user], |r| r.get(0)).optional()?;
+    if before.as_deref() == affiliation.map(write_affiliation) {
+        return Ok(false);
+    }
+    let (was, present) = (before.is_some(), is_present(tx, room, user)?);
     match affiliation {
         Some(affiliation) => {
             let sql = "INSERT OR REPLACE INTO room_members (room, user, affiliation) VALUES (?1, ?2, ?3)";
@@ -90,7 +97,8 @@ pub fn affiliate(tx: Tx<'_>, room: i64, user: &str, affiliation: Option<Affiliat
     let more = i64::from(affiliation.is_some()) - i64::from(was);
     let sql = "UPDATE rooms SET members = members + ?2, present = present + ?3 WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute([room, more, if present { more } else { 0 }])?;
-    super::group::group_follows(tx, room, user, affiliation)
+    super::group::group_follows(tx, room, user, affiliation)?;
+    Ok(true)
 }
 
 /// The occupants of a node whose epoch has ended are gone.

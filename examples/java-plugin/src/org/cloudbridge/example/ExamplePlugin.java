@@ -9,6 +9,9 @@
  *   <iq type='get' to='DOMAIN' id='3'><events xmlns='urn:example:bridge'/></iq>
  *       the last events of the bridge that it has seen
  *
+ * The property plugin.bridgeexample.listener makes its listener a bad one: "throw" throws at each event, "stall" hangs in one. Then nothing
+ * happens to anybody but this plugin.
+ *
  * An example, not a product: it lets everybody who is logged in do these things.
  */
 package org.cloudbridge.example;
@@ -28,6 +31,7 @@ import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.container.Plugin;
 import org.jivesoftware.openfire.container.PluginManager;
 import org.jivesoftware.openfire.handler.IQHandler;
+import org.jivesoftware.util.JiveGlobals;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.xmpp.packet.IQ;
@@ -38,6 +42,7 @@ import org.xmpp.packet.PacketError;
 public final class ExamplePlugin implements Plugin {
     private static final Logger LOG = LoggerFactory.getLogger(ExamplePlugin.class);
     private static final String NAMESPACE = "urn:example:bridge";
+    private static final String LISTENER = "plugin.bridgeexample.listener";
     private static final int KEPT = 50;
 
     private final CloudBridgeApi bridge = new CloudBridgeApi();
@@ -63,11 +68,25 @@ public final class ExamplePlugin implements Plugin {
     }
 
     private void seen(String event) {
+        misbehave();
         synchronized (events) {
             if (events.size() == KEPT) {
                 events.removeFirst();
             }
             events.addLast(event);
+        }
+    }
+
+    private static void misbehave() {
+        if ("throw".equals(JiveGlobals.getProperty(LISTENER))) {
+            throw new IllegalStateException("a bad listener");
+        }
+        while ("stall".equals(JiveGlobals.getProperty(LISTENER))) {
+            try {
+                Thread.sleep(100);
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("interrupted");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class Coexist {
 
     private static final String[] USERS = {"juliet", "mercutio", "romeo"};
-    private static final String[] MODULES = {"chat", "state", "user", "friend"};
+    private static final String[] MODULES = {"chat", "state", "user", "friend", "room"};
     /** What clients receive without the plugin; recorded once for all scenarios of a run. */
     private static List<Script.Step> plain;
 

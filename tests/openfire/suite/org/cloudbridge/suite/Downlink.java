@@ -125,4 +125,33 @@ final class Downlink {
         say(remote, romeo.bareJid(), "again", "");
         romeo.inbox.awaitId("again");
     }
+
+    @Scenario("told that it is in a cluster the bridge shares its place by properties; while it is not the senior member it leaves what is said")
+    static void member(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote, "juliet", "romeo").up();
+        listens(server);
+        Client romeo = stage.online(server, "romeo", "orchard");
+        server.change("clustered", true);
+        String node = server.status().get("node").text();
+        Await.until("the node is named",
+                () -> server.command("get plugin.cloudbridge.cluster.node." + node).equals("member"));
+        say(remote, romeo.bareJid(), "m1", "");
+        romeo.inbox.awaitId("m1");
+        Await.until("the place is shared", () -> {
+            String cursor = server.command("get plugin.cloudbridge.downlink.cursor");
+            return cursor.contains("after") && !cursor.contains("done");
+        });
+        server.change("senior", false);
+        Await.until("it is told that another one is senior", () -> !server.status().get("listens").isTrue());
+        say(remote, romeo.bareJid(), "m2", "");
+        romeo.ping();
+        Check.equal(1L, server.status().get("modules", "chat", "rows", "chat.route", "applied").number(), "what was routed");
+        server.change("senior", true);
+        romeo.inbox.awaitId("m2");
+        say(remote, romeo.bareJid(), "m3", "");
+        romeo.inbox.awaitId("m3");
+        long count = romeo.inbox.messages().stream().map(Xml::id).filter(id -> id.startsWith("m") && id.length() == 2).count();
+        Check.equal(3L, count, "messages, each once");
+    }
 }

@@ -137,4 +137,41 @@ final class JavaApi {
         Check.equal("0", server.command("instances org.cloudbridge.api.CloudBridgeApi$Subscription"), "its subscriptions");
         Check.that(!server.command("threads").contains("cloudbridge-events"), "its thread is gone");
     }
+
+    @Scenario(value = "a listener that throws or hangs harms nobody: messages come, the bridge is replaced, its classes leave", seconds = 240)
+    static void badListeners(Stage stage) throws Exception {
+        Server server = stage.deciding("juliet", "romeo").up();
+        plug(server);
+        Client romeo = stage.online(server, "romeo", "orchard");
+        Client juliet = stage.online(server, "juliet", "balcony");
+        server.command("property plugin.bridgeexample.listener throw");
+        Ledger ledger = new Ledger();
+        ledger.send(juliet, romeo.bareJid(), 20);
+        juliet.ping();
+        ledger.allTaken();
+        ledger.awaitAll(romeo);
+        server.command("property plugin.bridgeexample.listener");
+        String id = juliet.chat(romeo.bareJid(), "well again");
+        awaitEvent(romeo, "im.stanza.decided", id);
+
+        server.command("property plugin.bridgeexample.listener stall");
+        ledger.send(juliet, romeo.bareJid(), 1200);
+        juliet.ping();
+        ledger.allTaken();
+        ledger.awaitAll(romeo);
+        ledger.check(romeo);
+        server.replaceJar();
+        server.awaitReady();
+        Check.equal("1 2", server.command("loaders"), "class loaders of the bridge while a listener hangs: alive, ever");
+        server.command("property plugin.bridgeexample.listener");
+        Await.until("the example listens again", () -> server.status().get("feed", "subscriptions").number() == 1);
+        Client garden = stage.online(server, "juliet", "garden");
+        Await.until("decided by the platform", () -> {
+            long before = server.count("released");
+            romeo.inbox.awaitId(garden.chat(romeo.fullJid(), "hello"));
+            return server.count("released") > before;
+        });
+        id = garden.chat(romeo.bareJid(), "is it told?");
+        awaitEvent(romeo, "im.stanza.decided", id);
+    }
 }

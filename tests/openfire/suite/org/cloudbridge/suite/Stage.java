@@ -66,6 +66,13 @@ final class Stage {
         return remote;
     }
 
+    /** A backend that is nobody's contract (examples/backends), started. */
+    Backend backend(Backend.Kind kind) throws Exception {
+        Backend backend = new Backend(world, directory, kind);
+        closings.push(backend::close);
+        return backend;
+    }
+
     Client online(Server server, String user, String resource) throws Exception {
         return keep(Client.online(server, user, resource));
     }

@@ -17,6 +17,9 @@ final class World {
     final Path homes;
     /** The JDK that runs this suite. */
     final Path java;
+    final Path node;
+    /** Where npm has put json-server. */
+    final Path jsonServer;
     /** A newer JDK of this machine, or null. */
     final Path newestJava;
 
@@ -29,6 +32,8 @@ final class World {
         platform = Paths.get(arguments.get("platform"));
         homes = openfire.resolve("homes");
         java = Paths.get(System.getProperty("java.home"));
+        node = Paths.get(arguments.get("node"));
+        jsonServer = Paths.get(arguments.get("json-server"));
         newestJava = arguments.containsKey("newest-java") ? Paths.get(arguments.get("newest-java")) : null;
     }
 

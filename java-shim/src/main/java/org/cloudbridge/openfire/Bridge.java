@@ -23,6 +23,7 @@ import org.jivesoftware.openfire.event.GroupEventDispatcher;
 import org.jivesoftware.openfire.event.SessionEventDispatcher;
 import org.jivesoftware.openfire.event.UserEventDispatcher;
 import org.jivesoftware.openfire.interceptor.InterceptorManager;
+import org.jivesoftware.openfire.muc.MUCEventDispatcher;
 import org.jivesoftware.openfire.roster.RosterEventDispatcher;
 import org.jivesoftware.openfire.session.ClientSession;
 import org.jivesoftware.openfire.user.PresenceEventDispatcher;
@@ -107,7 +108,16 @@ final class Bridge {
         final SessionWatch watch = new SessionWatch(started);
         final OfflineWatch offline = new OfflineWatch(started, writers);
         Delivery.Sessions sessions = sessions();
-        final MessageGate gate = new MessageGate(domain, offers, people(watch, sessions));
+        final OpenfireRooms rooms = new OpenfireRooms(server);
+        final RoomWatch roomWatch = new RoomWatch(domain, started, offers, rooms);
+        final RoomFanOut fanOut = new RoomFanOut();
+        roomWatch.tells(fanOut);
+        final RoomSpeech speech = new RoomSpeech(offers, server.getPacketRouter(), sessions, rooms, roomWatch, rooms, fanOut);
+        final RoomGate roomGate = new RoomGate(domain, offers, server.getPacketRouter(), sessions, rooms, roomWatch);
+        final RoomHand hand = new RoomHand(domain, server.getPacketRouter(), rooms, rooms, roomWatch, speech,
+            OpenfireServer.rooms(server));
+        final RoomJoins joins = new RoomJoins(domain, rooms, roomWatch, rooms, fanOut);
+        final MessageGate gate = new MessageGate(domain, offers, people(watch, sessions), speech);
         UserVerbs.Accounts accounts = OpenfirePeople.accounts();
         final IqGate iqs = new IqGate(OpenfireServer.handlers(server), sessions, offers, OpenfireServer.rosterState(server), accounts::exists);
         final PresenceGate presences = new PresenceGate(domain, offers, server.getPacketRouter(), sessions);
@@ -119,10 +129,12 @@ final class Bridge {
             node -> AdminManager.getInstance().isUserAdmin(node, true), accounts);
         final Components components = new Components(OpenfireServer.components(domain), domain, offers, sessions);
         final EffectPump.FilterSink filters = inTurn(table -> watch.wanted(table.sessions), gate::filter, iqs::filter, presences::filter,
-            states::filter, events::filter, groupEvents::filter, table -> login.wanted(table.login), components::filter);
+            states::filter, events::filter, groupEvents::filter,
+            table -> login.wanted(table.login, table.named("login").contains("plain")), components::filter, roomWatch::filter,
+            roomGate::filter, joins::filter, hand::filter);
         Delivery delivery = new Delivery(domain, server.getPacketRouter(), sessions, watch, offline);
-        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups, writers),
-            LEAST_PUMPS, MOST_PUMPS);
+        final EffectPump pump = new EffectPump(started, held, delivery, watch, filters, appliers(server, accounts, login, states, groups, writers,
+            new RoomVerbs(speech, fanOut, roomWatch), hand), LEAST_PUMPS, MOST_PUMPS);
 
         // The gate comes last: when the first packet is looked at, everything that may have to let it go is there.
         OfflineMessageStrategy.addListener(offline);
@@ -143,10 +155,18 @@ final class Bridge {
         undo("the group listener", () -> GroupEventDispatcher.removeListener(groupEvents));
         UserEventDispatcher.addListener(groups);
         undo("who waits for an account", () -> UserEventDispatcher.removeListener(groups));
+        MUCEventDispatcher.addListener(roomWatch);
+        undo("the room listener", () -> MUCEventDispatcher.removeListener(roomWatch));
+        SessionEventDispatcher.addListener(roomWatch);
+        undo("the session listener of rooms", () -> SessionEventDispatcher.removeListener(roomWatch));
+        InterceptorManager.getInstance().addInterceptor(fanOut);
+        undo("the interceptor of what rooms send", () -> InterceptorManager.getInstance().removeInterceptor(fanOut));
         watch.learn();
+        roomWatch.learn();
         undo("the IQ handlers", () -> iqs.filter(FilterTable.NOTHING));
+        undo("the address that acts on rooms", () -> hand.filter(FilterTable.NOTHING));
         undo("the components", () -> components.filter(FilterTable.NOTHING));
-        undo("the login", () -> login.wanted(false));
+        undo("the login", () -> login.wanted(false, false));
         filters.filter(FilterTable.read(started.describe("filter")));
         undo("the pump", () -> pump.join(JOIN_MILLIS));
         pump.start();
@@ -162,6 +182,10 @@ final class Bridge {
         undo("the filter table", () -> filters.filter(FilterTable.NOTHING));
         InterceptorManager.getInstance().addInterceptor(presences);
         undo("the presence interceptor", () -> InterceptorManager.getInstance().removeInterceptor(presences));
+        InterceptorManager.getInstance().addInterceptor(joins);
+        undo("the interceptor of joins", () -> InterceptorManager.getInstance().removeInterceptor(joins));
+        InterceptorManager.getInstance().addInterceptor(roomGate);
+        undo("the interceptor of requests to rooms", () -> InterceptorManager.getInstance().removeInterceptor(roomGate));
         InterceptorManager.getInstance().addInterceptor(gate);
         undo("the interceptor", () -> InterceptorManager.getInstance().removeInterceptor(gate));
     }
@@ -224,13 +248,13 @@ final class Bridge {
     }
 
     private static Appliers appliers(XMPPServer server, UserVerbs.Accounts accounts, Login login, ShownStates states,
-                                     GroupVerbs groups, StanzaWriter.Pool writers) {
+                                     GroupVerbs groups, StanzaWriter.Pool writers, RoomVerbs rooms, RoomHand hand) {
         SessionVerbs sessions = new SessionVerbs(OpenfirePeople.sessions(server));
         RosterVerbs.Rosters rosters = OpenfirePeople.rosters(server);
         return new Appliers(new UserVerbs(accounts, sessions), sessions, new RosterVerbs(rosters),
             new PresenceVerbs(accounts, server.getPacketRouter(), states), new ReadVerbs(OpenfirePeople.source(login), rosters), groups,
             new PepVerbs(accounts, server.getIQRouter(), server.getServerInfo().getXMPPDomain(), writers),
-            new RememberVerb((key, value) -> Settings.write(Settings.PREFIX + key, true, value, false)));
+            new RememberVerb((key, value) -> Settings.write(Settings.PREFIX + key, true, value, false)), rooms, hand);
     }
 
     private static MessageGate.People people(final SessionWatch watch, final Delivery.Sessions sessions) {

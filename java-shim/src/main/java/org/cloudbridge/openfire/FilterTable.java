@@ -18,6 +18,8 @@ import java.util.Set;
 final class FilterTable {
     private static final String ANY = "*";
     private static final String IQ = "iq";
+    /** IQs that clients send to rooms. */
+    static final String ROOM = "room";
     private static final String[] MESSAGE_TYPES = {"chat", "normal", "headline", "groupchat", "error"};
 
     /** Nothing is looked at: what holds until the host has said otherwise, and after it has stopped. */
@@ -28,7 +30,7 @@ final class FilterTable {
         private final String kind;
         /** Never empty; of a component its subdomain. */
         final String[] types;
-        /** Of the child of an IQ. */
+        /** Of the child of an IQ, to whomever it goes. */
         final String namespace;
         /** One of Frame.MODE_*. */
         final int mode;
@@ -45,7 +47,8 @@ final class FilterTable {
 
         private boolean matches(String wantedKind, String type, String wantedNamespace) {
             // Only IQs are told apart by the namespace of their child.
-            if (!kind.equals(wantedKind) || IQ.equals(kind) && !ANY.equals(namespace) && !namespace.equals(wantedNamespace)) {
+            boolean byNamespace = IQ.equals(kind) || ROOM.equals(kind);
+            if (!kind.equals(wantedKind) || byNamespace && !ANY.equals(namespace) && !namespace.equals(wantedNamespace)) {
                 return false;
             }
             for (String one : types) {
@@ -63,6 +66,8 @@ final class FilterTable {
     final boolean sessions;
     /** Whether VERIFY and SCRAM decide who logs in. */
     final boolean login;
+    /** Whether a row of IQs to rooms is there at all. */
+    final boolean rooms;
     private final Map<String, Set<String>> names;
 
     private FilterTable(Row[] rows, boolean sessions, boolean login, Map<String, Set<String>> names) {
@@ -70,6 +75,7 @@ final class FilterTable {
         this.rows = rows;
         this.sessions = sessions;
         this.login = login;
+        rooms = !rows(ROOM).isEmpty();
         for (int i = 0; i < messages.length; i++) {
             messages[i] = find("message", MESSAGE_TYPES[i], ANY);
         }

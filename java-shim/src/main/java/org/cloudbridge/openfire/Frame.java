@@ -22,6 +22,7 @@ final class Frame {
     static final int FLAG_REROUTED = 4;
     static final int FLAG_RECIPIENT_HERE = 8;
     static final int FLAG_EVENT = 16;
+    static final int FLAG_ROOM = 32;
 
     static final int PASS = 0;
     static final int TAKEN = 1;
@@ -45,6 +46,8 @@ final class Frame {
     static final int NOTICE_SETTING = 4;
     static final int NOTICE_FELLBACK = 5;
     static final int NOTICE_DROPPED = 6;
+    static final int NOTICE_OCCUPANT = 7;
+    static final int NOTICE_OCCUPANTS = 8;
 
     static final int OUTCOME_OK = 0;
     static final int OUTCOME_GONE = 1;

@@ -2,7 +2,7 @@
  * The packets that the host has taken and the shim keeps under their tokens, so that a released one is neither
  * serialised nor parsed again. How many there may be is the host's business: it is asked before each.
  *
- * A message is let go by Delivery. Whatever else is held comes with the gate that knows how to let it go.
+ * A message to a person is let go by Delivery. Whatever else is held comes with the gate that knows how to let it go.
  */
 package org.cloudbridge.openfire;
 
@@ -11,13 +11,14 @@ import java.util.concurrent.atomic.AtomicLong;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.xmpp.packet.Message;
 import org.xmpp.packet.Packet;
 
 /** token -> packet. Tokens are unique within one load of the plugin and never 0. */
 final class Held {
     private static final Logger LOG = LoggerFactory.getLogger(Held.class);
 
-    /** Lets packets go that are no messages. Called on pump threads; after OK the token is forgotten. */
+    /** Lets packets go that are no messages to people. Called on pump threads; after OK the token is forgotten. */
     interface Keeper {
         /** Lets the packet go its normal way. */
         Delivery.Result release(Packet packet) throws Exception;
@@ -78,12 +79,12 @@ final class Held {
 
     /**
      * The end: what a keeper still has goes its normal way, so that nobody waits for an answer that cannot come any more.
-     * Messages are in the host's journal.
+     * Messages, those to rooms as well, are in the host's journal.
      */
     void letGo() {
         for (Long token : packets.keySet()) {
             Entry entry = packets.remove(token);
-            if (entry != null && entry.keeper != null) {
+            if (entry != null && entry.keeper != null && !(entry.packet instanceof Message)) {
                 try {
                     entry.keeper.release(entry.packet);
                 } catch (Exception e) {

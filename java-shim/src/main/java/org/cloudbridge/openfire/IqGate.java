@@ -5,8 +5,8 @@
  *
  * Requests only. Clients' `result`s to roster pushes come to the same handler and go straight to the built-in.
  *
- * Where nobody serves a namespace that we may serve (NoHandler), a stand-in is all there is, and its feature is announced
- * while it is there. What another plugin serves is left alone.
+ * Where nobody serves a namespace that we may serve (NoHandler, or one that the table names under `serve`), a stand-in is
+ * all there is, and its feature is announced while it decides. What another plugin serves is left alone.
  *
  * What it leaves out: what built-in handlers announce, since they go on doing that by themselves; order, since the
  * host keeps a lane per session and takes what comes behind something it holds. No password may reach a log from here,
@@ -36,6 +36,8 @@ final class IqGate {
     private static final Logger LOG = LoggerFactory.getLogger(IqGate.class);
     private static final String IQ = "iq";
     private static final String ANY = "*";
+    /** Under which the filter table names namespaces that we may be alone with. */
+    private static final String SERVE = "serve";
     private static final String REGISTER = "jabber:iq:register";
     private static final String PUBSUB = "http://jabber.org/protocol/pubsub";
     /** What the filter table calls the nodes that rows are about. */
@@ -77,6 +79,8 @@ final class IqGate {
     private final RareLog rareLog = new RareLog(LOG);
     /** By namespace; only filter() changes it. */
     private final Map<String, IqStandIn> standIns = new HashMap<>();
+    /** What is announced by us. */
+    private final Set<String> announced = new HashSet<>();
     /** Namespaces that another plugin serves, as far as it has been said in the log. */
     private final Set<String> others = new HashSet<>();
     private volatile FilterTable filter = FilterTable.NOTHING;
@@ -93,27 +97,30 @@ final class IqGate {
     synchronized void filter(FilterTable table) {
         filter = table;
         Set<String> wanted = new LinkedHashSet<>();
+        Set<String> decided = new HashSet<>();
         for (FilterTable.Row row : table.rows(IQ)) {
             if (!ANY.equals(row.namespace)) {
                 wanted.add(row.namespace);
+                if (row.mode == Frame.MODE_DECIDE) {
+                    decided.add(row.namespace);
+                }
             }
         }
         for (Iterator<Map.Entry<String, IqStandIn>> all = standIns.entrySet().iterator(); all.hasNext();) {
             Map.Entry<String, IqStandIn> one = all.next();
             if (!wanted.contains(one.getKey())) {
                 all.remove();
-                if (one.getValue().isAlone()) {
-                    handlers.conceal(one.getKey());
-                }
+                announce(one.getKey(), false);
                 handlers.remove(one.getValue());
             }
         }
         for (String namespace : wanted) {
             if (standIns.containsKey(namespace)) {
+                announce(namespace, standIns.get(namespace).isAlone() && decided.contains(namespace));
                 continue;
             }
             IQHandler builtIn = find(namespace);
-            if (builtIn == null && NoHandler.NAMESPACES.contains(namespace)) {
+            if (builtIn == null && (NoHandler.NAMESPACES.contains(namespace) || table.named(SERVE).contains(namespace))) {
                 if (handlers.serves(namespace)) {
                     if (others.add(namespace)) {
                         LOG.info("Another plugin serves {}; it is left alone", namespace);
@@ -130,9 +137,16 @@ final class IqGate {
             IqStandIn standIn = new IqStandIn(builtIn, this, sessions);
             handlers.add(standIn);
             standIns.put(namespace, standIn);
-            if (standIn.isAlone()) {
-                handlers.announce(namespace);
-            }
+            announce(namespace, standIn.isAlone() && decided.contains(namespace));
+        }
+    }
+
+    /** Only what is answered is announced. */
+    private void announce(String namespace, boolean yes) {
+        if (yes && announced.add(namespace)) {
+            handlers.announce(namespace);
+        } else if (!yes && announced.remove(namespace)) {
+            handlers.conceal(namespace);
         }
     }
 

@@ -59,9 +59,12 @@ final class Login {
     }
 
     /** Puts ours in or takes it out; whatever cannot be done leaves Openfire's provider in place. */
-    synchronized void wanted(boolean yes) {
+    synchronized void wanted(boolean yes, boolean plainOnly) {
+        if (ours != null) {
+            ours.plainOnly(plainOnly);
+        }
         if (yes && ours == null) {
-            putIn();
+            putIn(plainOnly);
         } else if (yes && slot.get() != ours) {
             LOG.warn("{} has replaced our authentication provider; the platform does not decide logins", slot.get().getClass().getName());
         } else if (!yes && ours != null) {
@@ -75,8 +78,9 @@ final class Login {
         return provider instanceof LoginProvider ? ((LoginProvider) provider).previous() : provider;
     }
 
-    private void putIn() {
+    private void putIn(boolean plainOnly) {
         LoginProvider provider = new LoginProvider(slot.get(), domain, host, admins, accounts, notes);
+        provider.plainOnly(plainOnly);
         try {
             SaslGuard.install(new SaslGuard.Watch(notes, provider::verified));
             slot.set(provider);

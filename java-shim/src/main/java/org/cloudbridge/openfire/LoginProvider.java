@@ -69,6 +69,8 @@ final class LoginProvider implements AuthProvider {
     private final ConcurrentHashMap<String, Scram> kept = new ConcurrentHashMap<>();
     /** The platform has answered for a user, but keeps no SCRAM values. */
     private volatile boolean withoutScram;
+    /** Those who decide know passwords only, as the host has said. */
+    private volatile boolean plainOnly;
     private volatile boolean active = true;
 
     LoginProvider(AuthProvider previous, String domain, HostCalls host, Admins admins, UserVerbs.Accounts accounts,
@@ -83,6 +85,11 @@ final class LoginProvider implements AuthProvider {
 
     AuthProvider previous() {
         return previous;
+    }
+
+    /** Whether those who decide keep no SCRAM values for anybody. */
+    void plainOnly(boolean yes) {
+        plainOnly = yes;
     }
 
     /** From now on everything is passed on; somebody may have kept us as the one before theirs. */
@@ -169,7 +176,7 @@ final class LoginProvider implements AuthProvider {
     /** Only where everybody can use it: those who are passed on, and those for whom the platform decides. */
     @Override
     public boolean isScramSupported() {
-        return previous.isScramSupported() && !(active && withoutScram);
+        return previous.isScramSupported() && !(active && (withoutScram || plainOnly));
     }
 
     /** With retrieval Openfire would offer mechanisms that compare with the password kept here, past the platform. */

@@ -3,7 +3,7 @@
  * and two or three fields whether the host wants it, and only then serialises it. Runs on Openfire's router threads, so:
  * no network, no lock, and nothing may escape but the one exception that means "taken".
  *
- * What it leaves out: IQs and presence (IqGate, PresenceGate), which rejecting would make Openfire answer with an error.
+ * Group chat goes on to RoomSpeech. What it leaves out: IQs and presence (IqGate, PresenceGate), which rejecting would make Openfire answer with an error.
  */
 package org.cloudbridge.openfire;
 
@@ -48,10 +48,12 @@ final class MessageGate implements PacketInterceptor {
     private final String domain;
     private final Offers offers;
     private final People people;
+    private final RoomSpeech rooms;
     private final RareLog rareLog = new RareLog(LOG);
     private volatile FilterTable filter = FilterTable.NOTHING;
 
-    MessageGate(String domain, Offers offers, People people) {
+    MessageGate(String domain, Offers offers, People people, RoomSpeech rooms) {
+        this.rooms = rooms;
         this.domain = domain;
         this.offers = offers;
         this.people = people;
@@ -63,12 +65,16 @@ final class MessageGate implements PacketInterceptor {
 
     @Override
     public void interceptPacket(Packet packet, Session session, boolean incoming, boolean processed) throws PacketRejectedException {
-        if (!incoming || processed || !(packet instanceof Message)) {
+        if (!incoming || !(packet instanceof Message)) {
             return;
         }
-        boolean take;
+        boolean take = false;
         try {
-            take = offer((Message) packet, session);
+            if (processed) {
+                rooms.processed();
+            } else {
+                take = offer((Message) packet, session);
+            }
         } catch (HostException e) {
             // Fails open: what the host cannot judge goes its normal way.
             if (e.code() != HostException.CLOSED) {
@@ -85,7 +91,7 @@ final class MessageGate implements PacketInterceptor {
         }
     }
 
-    private boolean offer(Message message, Session session) throws HostException {
+    private boolean offer(Message message, Session session) throws Exception {
         FilterTable table = filter;
         if (table == FilterTable.NOTHING || Thread.currentThread() instanceof PumpThread) {
             return false;
@@ -99,6 +105,9 @@ final class MessageGate implements PacketInterceptor {
         boolean ours = mayBeHeld(from, session);
         if (!ours && !row.remote) {
             return false;
+        }
+        if (RoomSpeech.isGroupchat(message)) {
+            return rooms.offer(message, ours, row);
         }
         // Only where something may be decided is it worth keeping the packet under a token.
         boolean hold = ours && row.mode == Frame.MODE_DECIDE;

@@ -16,7 +16,7 @@ import org.xmpp.packet.PacketError;
 final class NoHandler extends IQHandler {
     /** Message archives (XEP-0313): Openfire leaves them to plugins. */
     static final String ARCHIVE = "urn:xmpp:mam:2";
-    /** Where we may be the only one; a row about another namespace that nobody serves has no effect. */
+    /** Where we may be the only one, beside what the filter table says; a row about another that nobody serves has no effect. */
     static final Set<String> NAMESPACES = Collections.singleton(ARCHIVE);
 
     private final IQHandlerInfo info;

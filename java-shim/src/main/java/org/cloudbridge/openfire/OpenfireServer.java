@@ -12,9 +12,11 @@ import org.jivesoftware.openfire.IQRouter;
 import org.jivesoftware.openfire.XMPPServer;
 import org.jivesoftware.openfire.component.InternalComponentManager;
 import org.jivesoftware.openfire.handler.IQHandler;
+import org.jivesoftware.openfire.muc.MultiUserChatService;
 import org.jivesoftware.openfire.roster.Roster;
 import org.jivesoftware.openfire.roster.RosterItem;
 import org.jivesoftware.openfire.user.UserNotFoundException;
+import org.xmpp.component.Component;
 import org.xmpp.component.ComponentException;
 import org.xmpp.packet.JID;
 
@@ -89,6 +91,34 @@ final class OpenfireServer {
             @Override
             public void remove(String subdomain, SearchComponent component) {
                 InternalComponentManager.getInstance().removeComponent(subdomain, component);
+            }
+        };
+    }
+
+    /** Where the address that acts on rooms lives, and what it may do. */
+    static RoomHand.Place rooms(final XMPPServer server) {
+        return new RoomHand.Place() {
+            @Override
+            public void add(String subdomain, Component component) throws ComponentException {
+                InternalComponentManager.getInstance().addComponent(subdomain, component);
+            }
+
+            @Override
+            public void remove(String subdomain, Component component) {
+                InternalComponentManager.getInstance().removeComponent(subdomain, component);
+            }
+
+            @Override
+            public void administrator(JID room, JID who, boolean yes) {
+                MultiUserChatService service = server.getMultiUserChatManager().getMultiUserChatService(room);
+                if (service == null) {
+                    return;
+                }
+                if (yes) {
+                    service.addSysadmin(who);
+                } else {
+                    service.removeSysadmin(who);
+                }
             }
         };
     }

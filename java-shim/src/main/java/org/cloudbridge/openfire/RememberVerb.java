@@ -11,6 +11,8 @@ import java.util.function.BiConsumer;
 /** The verb remember: key (without our prefix), value. */
 final class RememberVerb implements Appliers.Area {
     static final String CURSOR = "downlink.cursor";
+    /** Followed by the id of a node: it is a member of the cluster. */
+    static final String MEMBER = "cluster.node.";
 
     private final BiConsumer<String, String> properties;
 
@@ -21,7 +23,7 @@ final class RememberVerb implements Appliers.Area {
     @Override
     public void addTo(Appliers table) {
         table.verb("remember", 2, (thread, arguments) -> {
-            if (!arguments[0].equals(CURSOR)) {
+            if (!arguments[0].equals(CURSOR) && !arguments[0].startsWith(MEMBER)) {
                 return new Delivery.Result(Frame.OUTCOME_FAILED, "not the host's to remember: " + arguments[0]);
             }
             properties.accept(arguments[0], arguments[1]);

@@ -24,6 +24,7 @@ final class Stanzas {
     private static final String CARBONS = "urn:xmpp:carbons:2";
     private static final String FORWARD = "urn:xmpp:forward:0";
     private static final String REGISTER = "jabber:iq:register";
+    private static final String OWNER = "http://jabber.org/protocol/muc#owner";
     private static final String HINTS = "urn:xmpp:hints";
 
     private Stanzas() {
@@ -64,12 +65,12 @@ final class Stanzas {
         return reply;
     }
 
-    /** The error reply to a request. What an in-band registration carried is not sent back: there may be a password in it. */
+    /** The error reply to a request. What a registration or a room's form carried is not sent back: there may be a password in it. */
     static IQ error(IQ original, String type, String condition, String text) {
         IQ reply = IQ.createResultIQ(original);
         Element child = original.getChildElement();
         if (child != null) {
-            reply.setChildElement(REGISTER.equals(child.getNamespaceURI())
+            reply.setChildElement(REGISTER.equals(child.getNamespaceURI()) || OWNER.equals(child.getNamespaceURI())
                 ? DocumentFactory.getInstance().createElement(child.getQName()) : child.createCopy());
         }
         addError(reply.getElement(), type, condition, text);

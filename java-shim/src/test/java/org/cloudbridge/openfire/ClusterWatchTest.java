@@ -61,11 +61,12 @@ public class ClusterWatchTest {
     }
 
     @Test
-    public void onlyTheHostsOwnKeyIsRemembered() throws Exception {
+    public void onlyTheHostsOwnKeysAreRemembered() throws Exception {
         List<String> written = new ArrayList<>();
         Appliers table = new Appliers(new RememberVerb((key, value) -> written.add(key + "=" + value)));
         assertEquals(Frame.OUTCOME_OK, table.apply(null, "remember", new String[] {RememberVerb.CURSOR, "x"}).outcome);
+        assertEquals(Frame.OUTCOME_OK, table.apply(null, "remember", new String[] {RememberVerb.MEMBER + "n1", "member"}).outcome);
         assertEquals(Frame.OUTCOME_FAILED, table.apply(null, "remember", new String[] {"chat.mode", "off"}).outcome);
-        assertEquals(Collections.singletonList("downlink.cursor=x"), written);
+        assertEquals(Arrays.asList("downlink.cursor=x", "cluster.node.n1=member"), written);
     }
 }

@@ -96,6 +96,20 @@ public class ComponentsTest {
     }
 
     @Test
+    public void eachNamespaceHasItsRow() throws Exception {
+        components.filter(FilterTable.read(FilterTableTest.frame(false,
+            new Object[] {"component", "people", "jabber:iq:search", Frame.MODE_WATCH, false},
+            new Object[] {"component", "people", "urn:x:places", Frame.MODE_DECIDE, false})));
+        SearchComponent people = registered.get("people");
+        assertEquals(IQ.Type.error, people.request(search("alice@x.example/phone")).getType());
+        IQ places = search("alice@x.example/phone");
+        places.getElement().remove(places.getChildElement());
+        places.setChildElement("places", "urn:x:places");
+        assertNull("taken", people.request(places));
+        assertEquals("[jabber:iq:search, urn:x:places]", java.util.Arrays.toString(people.discoInfoFeatureNamespaces()));
+    }
+
+    @Test
     public void onlyLocalUsersMayAsk() throws Exception {
         SearchComponent people = registered.get("people");
         alice.anonymous = true;

@@ -233,7 +233,7 @@ final class Doubles {
 
         @Override
         public void route(org.xmpp.packet.IQ packet) {
-            throw new UnsupportedOperationException();
+            routed.add(packet.toXML());
         }
 
         @Override

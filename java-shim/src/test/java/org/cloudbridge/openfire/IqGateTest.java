@@ -69,13 +69,14 @@ public class IqGateTest {
     private final Held held = new Held();
     private final BuiltIn roster = new BuiltIn("jabber:iq:roster");
     private final BuiltIn register = new BuiltIn("jabber:iq:register");
+    private final BuiltIn pubsub = new BuiltIn("http://jabber.org/protocol/pubsub");
     private final List<IQHandler> installed = Collections.synchronizedList(new ArrayList<>());
     private final Set<String> served = new HashSet<>();
     private final Set<String> features = new TreeSet<>();
     private final IqGate gate = new IqGate(new IqGate.Handlers() {
         @Override
         public Collection<IQHandler> builtIn() {
-            return Arrays.<IQHandler>asList(roster, register);
+            return Arrays.<IQHandler>asList(roster, register, pubsub);
         }
 
         @Override
@@ -157,6 +158,35 @@ public class IqGateTest {
         assertTrue("the platform is not asked", host.offered.isEmpty());
         host.answer = Frame.TAKEN;
         assertNull(standIn("jabber:iq:register").handleIQ(registration("<username>free</username><password>p</password>")));
+    }
+
+    /** Somebody's request of publish-subscribe; `to` may be empty. */
+    private IQ published(String to, String inner) throws Exception {
+        return new IQ(DocumentHelper.parseText("<iq from='alice@x.example/phone'" + (to.isEmpty() ? "" : " to='" + to + "'") + " id='q1' type='set'>"
+            + "<pubsub xmlns='http://jabber.org/protocol/pubsub'>" + inner + "</pubsub></iq>").getRootElement());
+    }
+
+    @Test
+    public void onlyTheNodesThatRowsAreAboutAreOffered() throws Exception {
+        gate.filter(FilterTable.read(new Frame.Writer(Frame.FILTER_TABLE).putInt(1).putStr("iq").putStr("get set")
+            .putStr("http://jabber.org/protocol/pubsub").putInt(Frame.MODE_DECIDE).putBool(false).putBool(true).putBool(false)
+            .putInt(1).putStr("pubsub.node").putStr("places").done()));
+        IQHandler before = standIn("http://jabber.org/protocol/pubsub");
+        String mine = "<publish node='places'><item/></publish>";
+        assertNull(before.handleIQ(published("", mine)));
+        assertNull(before.handleIQ(published("alice@x.example", mine)));
+        assertNull(before.handleIQ(published("", "<retract node='places'><item id='1'/></retract>")));
+        assertEquals(3, host.offered.size());
+        for (IQ other : Arrays.asList(published("", "<publish node='avatars'><item/></publish>"), published("", ""),
+            published("bob@x.example", mine), published("alice@x.example/desk", mine), published("", "<subscriptions/>"))) {
+            assertEquals(IQ.Type.result, before.handleIQ(other).getType());
+        }
+        assertEquals("nothing else is even written down", 3, host.offered.size());
+        assertNotNull("a pump thread is us", Doubles.onPump(() -> before.handleIQ(published("", mine))));
+        sessions.remove(alice);
+        int handled = pubsub.handled.size();
+        assertEquals("no session", Doubles.onPump(() -> keeper(1).release(published("", mine))).detail);
+        assertEquals("what the platform has is published although its client has gone", handled + 1, pubsub.handled.size());
     }
 
     @Test
@@ -355,6 +385,31 @@ public class IqGateTest {
         archive(Frame.MODE_OFF);
         assertEquals(0, installed.size());
         assertEquals(0, features.size());
+    }
+
+    private void ticket(int mode, boolean serve) {
+        Frame.Writer frame = new Frame.Writer(Frame.FILTER_TABLE).putInt(1).putStr("iq").putStr("get set").putStr("urn:example:ticket:0")
+            .putInt(mode).putBool(false).putBool(false).putBool(false).putInt(serve ? 1 : 0);
+        gate.filter(FilterTable.read((serve ? frame.putStr("serve").putStr("urn:example:ticket:0") : frame).done()));
+    }
+
+    @Test
+    public void aNamespaceThatTheTableNamesIsServedAndAnnouncedWhileItIsDecided() {
+        ticket(Frame.MODE_DECIDE, false);
+        assertEquals("without its name it has no effect", 0, installed.size());
+        ticket(Frame.MODE_WATCH, true);
+        assertEquals("it is counted, not announced", 1, installed.size());
+        assertEquals("[]", features.toString());
+        IQHandler alone = standIn("urn:example:ticket:0");
+        ticket(Frame.MODE_DECIDE, true);
+        assertSame(alone, standIn("urn:example:ticket:0"));
+        assertEquals("[urn:example:ticket:0]", features.toString());
+        ticket(Frame.MODE_WATCH, true);
+        assertEquals("[]", features.toString());
+        ticket(Frame.MODE_DECIDE, true);
+        ticket(Frame.MODE_OFF, true);
+        assertEquals(0, installed.size());
+        assertEquals("[]", features.toString());
     }
 
     @Test

@@ -127,7 +127,7 @@ public class LoginTest {
     @After
     public void takeOut() {
         broken = false;
-        login.wanted(false);
+        login.wanted(false, false);
         assertNull(Security.getProvider("CloudBridgeLogin"));
     }
 
@@ -152,7 +152,7 @@ public class LoginTest {
 
     @Test
     public void thePlatformDecides() {
-        login.wanted(true);
+        login.wanted(true, false);
         verify(0);
         assertEquals("in", authenticate("Bob@X.example", "secret"));
         assertEquals(Collections.singletonList("5 bob secret"), host.asked);
@@ -178,7 +178,7 @@ public class LoginTest {
 
     @Test
     public void whoBelongsToThePreviousOne() throws Exception {
-        login.wanted(true);
+        login.wanted(true, false);
         verify(1);
         assertEquals("in", authenticate("admin", "local"));
         assertEquals("in", authenticate("admin@x.example", "local"));
@@ -197,7 +197,7 @@ public class LoginTest {
 
     @Test
     public void scramAsksOnce() throws Exception {
-        login.wanted(true);
+        login.wanted(true, false);
         scram(0, "c2FsdA==", 4096);
         assertEquals("c2FsdA==", inUse.getSalt("Bob"));
         assertEquals(4096, inUse.getIterations("Bob"));
@@ -236,7 +236,7 @@ public class LoginTest {
     @Test
     public void whichMechanismsAreOffered() throws Exception {
         assertTrue(inUse.supportsPasswordRetrieval());
-        login.wanted(true);
+        login.wanted(true, false);
         AuthProvider ours = inUse;
         assertFalse("CRAM-MD5 and DIGEST-MD5 would go past the platform", ours.supportsPasswordRetrieval());
         assertTrue(ours.isScramSupported());
@@ -250,36 +250,40 @@ public class LoginTest {
         scram(0, "c2FsdA==", 4096);
         ours.getSalt("bob");
         assertTrue(ours.isScramSupported());
+        login.wanted(true, true);
+        assertFalse("those who decide know passwords only", ours.isScramSupported());
+        login.wanted(true, false);
+        assertTrue(ours.isScramSupported());
         own.scram = false;
         assertFalse("those who are passed on could not use it", ours.isScramSupported());
-        login.wanted(false);
+        login.wanted(false, false);
         assertTrue("retired, it is but the previous one", ours.supportsPasswordRetrieval());
         assertEquals("own salt", ours.getSalt("bob"));
     }
 
     @Test
     public void theProviderComesBack() {
-        login.wanted(false);
+        login.wanted(false, false);
         assertSame(own, inUse);
-        login.wanted(true);
+        login.wanted(true, false);
         AuthProvider ours = inUse;
-        login.wanted(true);
+        login.wanted(true, false);
         assertSame("put in once", ours, inUse);
         assertSame(own, login.openfires());
         assertEquals(1, Arrays.stream(Security.getProviders()).filter(one -> one.getName().equals("CloudBridgeLogin")).count());
-        login.wanted(false);
+        login.wanted(false, false);
         assertSame(own, inUse);
         assertNull(Security.getProvider("CloudBridgeLogin"));
-        login.wanted(true);
+        login.wanted(true, false);
         assertNotSame(ours, inUse);
         Own theirs = new Own();
         inUse = theirs;
-        login.wanted(true);
+        login.wanted(true, false);
         assertSame("theirs stays", theirs, inUse);
-        login.wanted(false);
+        login.wanted(false, false);
         assertSame(theirs, inUse);
         broken = true;
-        login.wanted(true);
+        login.wanted(true, false);
         assertSame("it could not be exchanged", theirs, inUse);
         assertNull(Security.getProvider("CloudBridgeLogin"));
     }
@@ -389,7 +393,7 @@ public class LoginTest {
     public void javaFindsTheFactory() throws Exception {
         assertNull(new SaslGuard.Factory().createSaslServer("PLAIN", "xmpp", "x.example", Collections.emptyMap(), callbacks -> {
         }));
-        login.wanted(true);
+        login.wanted(true, false);
         SaslServer server = javax.security.sasl.Sasl.createSaslServer("PLAIN", "xmpp", "x.example", Collections.emptyMap(), callbacks -> {
         });
         assertNotNull(server);

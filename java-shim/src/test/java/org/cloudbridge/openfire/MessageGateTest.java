@@ -41,7 +41,7 @@ public class MessageGateTest {
             public boolean refuses(String node, Message message) {
                 return node.equals("shylock");
             }
-        });
+        }, RoomSpeechTest.nothing());
         mode(Frame.MODE_DECIDE, false);
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use im_api::event::Event;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::jid::{Jid, UserId};
@@ -53,6 +55,25 @@ fn strip(value: &mut Value, user: &str) -> bool {
         Value::Object(fields) => fields.values_mut().any(|field| strip(field, user)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
+}
+
+/// The users that an event names: its subject, and its stanza's sender and recipient.
+pub fn of_event(event: &Event) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Stanza {
+        from: String,
+        to: String,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Data {
+        stanza: Stanza,
+    }
+    let data: Data = serde_json::from_str(event.data.get()).unwrap_or_default();
+    let named = [event.subject.clone().unwrap_or_default(), data.stanza.from, data.stanza.to];
+    let jids = named.iter().filter_map(|text| Jid::new(text).ok());
+    jids.filter_map(|jid| UserId::of(&jid)).map(|user| user.to_string()).collect()
 }
 
 #[cfg(test)]
