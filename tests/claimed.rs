@@ -267,7 +267,7 @@ impl Running {
             k == kind && types.split(' ').any(|t| t == word) && (ns == "*" || *ns == namespace)
         });
         let Some((.., mode, remote)) = row else { return Fate::Passes };
-        if !client && !remote && line.source == Source::Client {
+        if !client && !remote && matches!(line.source, Source::Client | Source::Room) {
             return Fate::Passes;
         }
         let mut flags = 0;
@@ -276,6 +276,7 @@ impl Running {
         } else if client && *mode == 4 {
             flags |= HOLD | if line.user { LOCAL_USER } else { 0 };
         }
+        flags |= if line.source == Source::Room { ROOM } else { 0 };
         let before = self.counts();
         let taken = self.host.offer(u64::from(flags & HOLD != 0), Flags(flags), xml.as_bytes());
         let after = self.counts();

@@ -24,7 +24,7 @@ use super::Start;
 use super::effects::{Effects, WAITED};
 use super::feed::{About, What};
 use super::handover::Handovers;
-use super::{cursor, presence, rows};
+use super::{cursor, group, presence, rows};
 
 /// Locks; a poisoned lock is used on: every critical section here leaves whole states behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -407,10 +407,13 @@ impl Core {
                 Source::Event => ("event", events_of(namespace).to_owned(), "*", mode, false),
                 Source::Component if mode < ModuleMode::Decide => continue,
                 Source::Component => ("component", config.subdomain.clone(), namespace, mode, false),
+                Source::Room if row.folder == 0 => {
+                    ("room", types(), namespace, group::room_requests(self), false)
+                }
                 Source::Room => ("room", types(), namespace, mode, false),
                 Source::Client => (row.on.kind.as_str(), "get set".to_owned(), namespace, mode, false),
             };
-            if mode != ModuleMode::Off && !table.contains(&line) {
+            if line.3 != ModuleMode::Off && !table.contains(&line) {
                 table.push(line);
             }
         }

@@ -296,6 +296,8 @@ fn verb(core: &Core, event: &DownEvent) -> Result<Option<Verb>, String> {
             let members = data.get("members").and_then(Value::as_array).ok_or("members is missing")?;
             let pair = |m: &Value| Some(format!("{} {}", m["affiliation"].as_str()?, m["user"].as_str()?));
             let mut arguments = vec![event.subject.clone()];
+            // A group's room is for its members.
+            arguments.extend(data.get("group").filter(|g| g.is_string()).map(|_| "members-only".to_owned()));
             arguments.extend(members.iter().filter_map(pair));
             ("room", "room.make", arguments)
         }

@@ -82,6 +82,16 @@ fn key(core: &Core) -> (ModuleMode, Option<String>) {
     (core.config().module("group").mode, core.client.url())
 }
 
+/// What is done about requests to rooms that change who belongs (`group.room_*`). The module `room` follows what rooms do, so nobody is asked about them
+/// unless both modules decide; in mirror mode its events say everything already.
+pub fn room_requests(core: &Core) -> ModuleMode {
+    let config = core.config();
+    match config.module("group").mode.min(config.module("room").mode) {
+        ModuleMode::Mirror => ModuleMode::Watch,
+        mode => mode,
+    }
+}
+
 /// Carries out what the platform says about a group.
 pub fn carry_out(core: &Core, event: &DownEvent) -> Carried {
     #[derive(Deserialize)]

@@ -75,7 +75,11 @@ impl Core {
         let Some((row, value)) = registry.find(&stanza, source) else { return false };
         let settings = self.config().module(row.module());
         let stopping = self.stopping.load(Ordering::Acquire);
-        if settings.mode == ModuleMode::Off {
+        let mode = match source {
+            Source::Room if row.folder == 0 => group::room_requests(self),
+            _ => settings.mode,
+        };
+        if mode == ModuleMode::Off {
             return false;
         }
         self.row_counts.add(&row.name, "seen");
@@ -91,7 +95,7 @@ impl Core {
         if row.batch.as_deref() == Some(footprint::BATCH) {
             return self.offer_footprint(row, token, flags, &stanza, &value, bytes);
         }
-        match (row.does, settings.mode) {
+        match (row.does, mode) {
             (_, ModuleMode::Off | ModuleMode::Watch) => false,
             (Does::Observe, _) => {
                 if row.name == "room.destroyed" {
@@ -144,6 +148,11 @@ impl Core {
         let settings = self.config().module(row.module());
         let sender = value.get("from").and_then(Value::as_str).unwrap_or_default();
         let who = jid::bare_with_local(sender).unwrap_or(sender.into());
+        // What is changed in a room keeps its order, whoever changes it.
+        let who = match row.on.source {
+            Source::Room => value.get("to").and_then(Value::as_str).unwrap_or_default().into(),
+            _ => who,
+        };
         let lane: Arc<str> = format!("{} {who}", row.module()).into();
         let busy = lock(&self.row_lanes).busy(&lane);
         let unable = !self.with_breaker_of(row, Breaker::closed)

@@ -46,6 +46,8 @@ const CALLS: &[Call] = &[
     Call { query: &["reported"], ..call("DELETE", routes::MEMBER, nothing, 200, is::<group::GroupChanged>) },
     call("PUT", routes::ROOM, is::<room::PutRoom>, 204, nothing),
     call("DELETE", routes::ROOM, nothing, 204, nothing),
+    call("PUT", routes::ROOM_MEMBER, is::<room::SetAffiliation>, 204, nothing),
+    call("DELETE", routes::ROOM_MEMBER, nothing, 204, nothing),
     call("POST", routes::ROOM_MESSAGES, is::<room::RoomPost>, 200, is::<room::RoomPostAnswer>),
     call("POST", routes::RECEIPTS, is::<room::Receipts>, 200, is::<room::ReceiptsAnswer>),
     call("PUT", routes::OCCUPANT, is::<room::Join>, 200, is::<room::Joined>),

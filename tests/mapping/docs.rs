@@ -172,6 +172,9 @@ fn plain_path(path: &str) -> String {
         let name = match inner {
             "own:/node" => "{node}",
             "/group/id" => "{group}",
+            _ if before.ends_with("/rooms/") => "{room}",
+            _ if before.ends_with("/members/") => "{user}",
+            _ if inner.ends_with("|resource") => "{resource}",
             _ if inner.contains("/items/") => "{friend}",
             _ => "{user}",
         };

@@ -147,11 +147,11 @@ suite! {
         let said: Vec<_> = said.iter().filter(|e| e.kind.starts_with("im.room.")).map(|e| format!("{} {}", e.kind, e.data.get())).collect();
         assert_eq!(said, [
             r#"im.room.changed {"members":[{"affiliation":"admin","user":"romeo@example.org"}]}"#,
-            r#"im.room.changed {"members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"admin","user":"romeo@example.org"}]}"#,
+            r#"im.room.changed {"group":"g","members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"admin","user":"romeo@example.org"}]}"#,
             r#"im.room.member {"affiliation":"member","user":"romeo@example.org"}"#,
             r#"im.room.member {"affiliation":"member","user":"nurse@example.org"}"#,
             r#"im.room.member {"affiliation":null,"user":"romeo@example.org"}"#,
-            r#"im.room.changed {"members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"owner","user":"romeo@example.org"}]}"#,
+            r#"im.room.changed {"group":"g","members":[{"affiliation":"owner","user":"juliet@example.org"},{"affiliation":"owner","user":"romeo@example.org"}]}"#,
         ], "what was done to the room, by whichever interface");
         assert!(w.store.remove_group("g", by()).await.expect("dissolved").changed);
         assert!(matches!(w.store.room(&room, 1, None).await, Err(StoreError::NotFound(_))), "the room goes with it");

@@ -40,7 +40,8 @@ pub fn room_follows(
     Ok(())
 }
 
-/// A group is this room from now on, and its members are the room's already: those whom the room had before are the group's as well.
+/// A group is this room from now on, and its members are the room's already: those whom the room had before are the group's as well. That it is a group is
+/// said with it: such a room is for its members only.
 pub fn became_a_group(tx: Tx<'_>, room: &str, cause: &Cause) -> Result<()> {
     let id = seen(tx, &address(room)?)?;
     let sql = "SELECT user, affiliation FROM room_members WHERE room = ?1 ORDER BY user";
@@ -52,15 +53,20 @@ pub fn became_a_group(tx: Tx<'_>, room: &str, cause: &Cause) -> Result<()> {
     }
     let members: Vec<_> =
         all.iter().map(|(user, affiliation)| json!({ "user": user, "affiliation": affiliation })).collect();
-    announce(tx, cause, "im.room.changed", room, &json!({ "members": members }))?;
+    let data = json!({ "members": members, "group": group_of(tx, id)? });
+    announce(tx, cause, "im.room.changed", room, &data)?;
     Ok(())
+}
+
+/// The group that a room is.
+pub fn group_of(tx: Tx<'_>, room: i64) -> Result<Option<String>> {
+    let sql = "SELECT g.id FROM groups g JOIN rooms r ON r.jid = g.room WHERE r.id = ?1";
+    Ok(tx.conn.prepare_cached(sql)?.query_row([room], |r| r.get(0)).optional()?)
 }
 
 /// A room's member has another affiliation: the group that the room is, if it is one, follows.
 pub fn group_follows(tx: Tx<'_>, room: i64, user: &str, affiliation: Option<Affiliation>) -> Result<()> {
-    let sql = "SELECT g.id FROM groups g JOIN rooms r ON r.jid = g.room WHERE r.id = ?1";
-    let found: Option<String> = tx.conn.prepare_cached(sql)?.query_row([room], |r| r.get(0)).optional()?;
-    let Some(group) = found else { return Ok(()) };
+    let Some(group) = group_of(tx, room)? else { return Ok(()) };
     group::follow(tx, &group, &address(user)?, affiliation.map(role))
 }
 

@@ -283,7 +283,10 @@ pub fn put(
         let all = members
             .iter()
             .map(|(user, affiliation)| json!({ "user": user.as_str(), "affiliation": affiliation }));
-        let data = json!({ "members": all.collect::<Vec<_>>() });
+        let mut data = json!({ "members": all.collect::<Vec<_>>() });
+        if let Some(group) = self::group::group_of(tx, id)? {
+            data["group"] = group.into();
+        }
         announce(tx, cause, "im.room.changed", room.as_str(), &data)?;
     }
     Ok(())

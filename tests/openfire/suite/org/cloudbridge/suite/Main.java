@@ -31,7 +31,7 @@ public final class Main {
     private static final Class<?>[] CLASSES = {
         PlainOpenfire.class, Ladder.class, Decide.class, Outage.class, Survival.class, Page.class,
         Claimed.class, Coexist.class, Logins.class, Accounts.class, Importing.class, History.class,
-        Friends.class, FriendChanges.class, Footprints.class, States.class, Backends.class, JavaApi.class, Downlink.class, Groups.class, GroupChanges.class, Rooms.class,
+        Friends.class, FriendChanges.class, Footprints.class, States.class, Backends.class, JavaApi.class, Downlink.class, Groups.class, GroupChanges.class, Rooms.class, GroupRooms.class,
     };
 
     private final World world;

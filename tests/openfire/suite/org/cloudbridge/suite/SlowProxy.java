@@ -30,11 +30,16 @@ final class SlowProxy implements AutoCloseable {
         HOLD_ANSWERS,
         /** Requests arrive and are executed; answers are lost. */
         DROP_ANSWERS,
+        /** Requests do not arrive; each is answered by a refusal (422) that names a condition and says why. */
+        REFUSE,
         /** Every connection is reset, and every new one. */
         RESET,
         /** Answers come late by the delay. */
         DELAY_ANSWERS,
     }
+
+    private static final String REFUSAL =
+            "{\"type\":\"invalid\",\"title\":\"Invalid\",\"status\":422,\"detail\":\"the proxy says no\",\"condition\":\"not-allowed\"}";
 
     /** So much of what the bridge sends is kept to be looked at. */
     private static final int KEPT = 4_000_000;
@@ -180,6 +185,8 @@ final class SlowProxy implements AutoCloseable {
         private Socket platform;
         private String path = "";
         private boolean lost;
+        /** The request that is under way is refused, with all that still comes of it. */
+        private boolean refused;
 
         Connection(Socket bridge) {
             this.bridge = bridge;
@@ -205,7 +212,7 @@ final class SlowProxy implements AutoCloseable {
             OutputStream out = platform.getOutputStream();
             byte[] chunk = new byte[65_536];
             for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
-                noteRequest(new String(chunk, 0, Math.min(n, 300), StandardCharsets.ISO_8859_1));
+                boolean begins = noteRequest(new String(chunk, 0, Math.min(n, 300), StandardCharsets.ISO_8859_1));
                 synchronized (SlowProxy.this) {
                     if (sent.length() < KEPT) {
                         sent.append(new String(chunk, 0, n, StandardCharsets.UTF_8));
@@ -213,13 +220,29 @@ final class SlowProxy implements AutoCloseable {
                     if (concerned() && fault == Fault.BLACKHOLE) {
                         lost = true;
                     }
+                    if (begins) {
+                        refused = concerned() && fault == Fault.REFUSE;
+                    }
                     if (lost) {
                         continue;
                     }
                 }
+                if (refused) {
+                    if (begins) {
+                        refuse();
+                    }
+                    continue;
+                }
                 out.write(chunk, 0, n);
                 out.flush();
             }
+        }
+
+        private void refuse() throws IOException {
+            OutputStream out = bridge.getOutputStream();
+            out.write(("HTTP/1.1 422 Unprocessable Entity\r\ncontent-type: application/problem+json\r\ncontent-length: " + REFUSAL.length()
+                    + "\r\n\r\n" + REFUSAL).getBytes(StandardCharsets.ISO_8859_1));
+            out.flush();
         }
 
         private void answers() throws Exception {
@@ -238,8 +261,8 @@ final class SlowProxy implements AutoCloseable {
             }
         }
 
-        /** The bridge sends one request at a time on a connection, and its head in one write. */
-        private void noteRequest(String start) {
+        /** The bridge sends one request at a time on a connection, and its head in one write. True: this is one. */
+        private boolean noteRequest(String start) {
             int method = start.indexOf(' ');
             int path = start.indexOf(" HTTP/1.1\r\n");
             if (method > 0 && method < 8 && path > method) {
@@ -248,7 +271,9 @@ final class SlowProxy implements AutoCloseable {
                     requests.add(start.substring(0, path));
                     SlowProxy.this.notifyAll();
                 }
+                return true;
             }
+            return false;
         }
 
         private boolean concerned() {

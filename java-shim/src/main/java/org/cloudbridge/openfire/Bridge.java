@@ -113,7 +113,7 @@ final class Bridge {
         final RoomFanOut fanOut = new RoomFanOut();
         roomWatch.tells(fanOut);
         final RoomSpeech speech = new RoomSpeech(offers, server.getPacketRouter(), sessions, rooms, roomWatch, rooms, fanOut);
-        final RoomGate roomGate = new RoomGate(domain, offers, server.getPacketRouter(), sessions, rooms, roomWatch);
+        final RoomGate roomGate = new RoomGate(domain, offers, server.getPacketRouter(), sessions, rooms, roomWatch, roomWatch);
         final RoomHand hand = new RoomHand(domain, server.getPacketRouter(), rooms, rooms, roomWatch, speech,
             OpenfireServer.rooms(server));
         final RoomJoins joins = new RoomJoins(domain, rooms, roomWatch, rooms, fanOut);

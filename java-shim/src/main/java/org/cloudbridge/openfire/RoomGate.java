@@ -8,6 +8,11 @@
  *
  * Passwords of rooms stop here: what the host reads is a copy without them.
  *
+ * Nobody is asked about what the sender may not do here: a change of affiliations is held only if the sender is one of the
+ * room's owners or administrators, what only owners may only if an owner in the room sent it. The room says no to the others.
+ * Whatever became of what was held, the room's lists are told again afterwards (After): what others were asked about, and the
+ * room did otherwise or not at all, is put right by that.
+ *
  * What it leaves out: who may do what in a room, which is the room's; joins and what is said (RoomWatch, MessageGate).
  */
 package org.cloudbridge.openfire;
@@ -33,6 +38,9 @@ import org.xmpp.packet.Packet;
 final class RoomGate implements PacketInterceptor, Held.Keeper {
     private static final Logger LOG = LoggerFactory.getLogger(RoomGate.class);
 
+    private static final String ADMIN = "http://jabber.org/protocol/muc#admin";
+    private static final String OWNER = "http://jabber.org/protocol/muc#owner";
+
     /** Openfire's room services. */
     interface Services {
         /** Whether this is the domain of a room service of this server. A look into a map. */
@@ -41,8 +49,20 @@ final class RoomGate implements PacketInterceptor, Held.Keeper {
 
     /** What somebody wants to know of requests to rooms after they have been dealt with, held or not. */
     interface After {
-        /** A request of the type `set` has been processed by the room, or has failed there. */
+        /** Somebody was asked about a request and may think now that it has been done, or has not. It is done now, or will not be. */
+        void asked(JID room);
+
+        /** A request of the type `set` has been processed by the room, has failed there, or never came there. */
         void requested(JID room);
+    }
+
+    /** What the sender of a request is in the room. */
+    interface Standing {
+        /** The name of an affiliation; empty when there is no such room. */
+        String affiliation(JID room, JID user) throws Exception;
+
+        /** Whether this session is in the room. */
+        boolean isIn(JID room, JID session);
     }
 
     /** One object, no stack, no message (a message would be sent to the client). */
@@ -61,18 +81,21 @@ final class RoomGate implements PacketInterceptor, Held.Keeper {
     private final PacketRouter router;
     private final Delivery.Sessions sessions;
     private final Services services;
+    private final Standing standing;
     private final After after;
     private final RareLog rareLog = new RareLog(LOG);
     /** What has just been rejected on a thread. No thread-local, which would outlive the plugin on Openfire's threads. */
     private final ConcurrentHashMap<Thread, IQ> unanswered = new ConcurrentHashMap<>();
     private volatile FilterTable filter = FilterTable.NOTHING;
 
-    RoomGate(String domain, Offers offers, PacketRouter router, Delivery.Sessions sessions, Services services, After after) {
+    RoomGate(String domain, Offers offers, PacketRouter router, Delivery.Sessions sessions, Services services, Standing standing,
+             After after) {
         this.domain = domain;
         this.offers = offers;
         this.router = router;
         this.sessions = sessions;
         this.services = services;
+        this.standing = standing;
         this.after = after;
     }
 
@@ -109,7 +132,7 @@ final class RoomGate implements PacketInterceptor, Held.Keeper {
         }
     }
 
-    private boolean takes(IQ iq, Session session) throws HostException {
+    private boolean takes(IQ iq, Session session) throws Exception {
         if (!unanswered.isEmpty()) {
             unanswered.remove(Thread.currentThread());
         }
@@ -125,8 +148,12 @@ final class RoomGate implements PacketInterceptor, Held.Keeper {
         if (row == null || !ours && !row.remote) {
             return false;
         }
+        boolean decided = ours && row.mode == Frame.MODE_DECIDE;
+        if (decided && iq.getType() == IQ.Type.set && !mayDoIt(iq, child.getNamespaceURI())) {
+            return false;
+        }
         Element stanza = withoutSecrets(iq.getElement());
-        if (!ours || row.mode != Frame.MODE_DECIDE) {
+        if (!decided) {
             offers.show(stanza, Frame.FLAG_ROOM);
             return false;
         }
@@ -137,30 +164,57 @@ final class RoomGate implements PacketInterceptor, Held.Keeper {
         return taken;
     }
 
+    /** Whether the room would not say no for what the sender is in it. */
+    private boolean mayDoIt(IQ iq, String namespace) throws Exception {
+        JID room = iq.getTo().asBareJID();
+        if (ADMIN.equals(namespace)) {
+            String affiliation = standing.affiliation(room, iq.getFrom());
+            return "owner".equals(affiliation) || "admin".equals(affiliation);
+        }
+        return !OWNER.equals(namespace) || standing.isIn(room, iq.getFrom()) && "owner".equals(standing.affiliation(room, iq.getFrom()));
+    }
+
     /** The room answers. Without a session there is nobody to answer, and nobody who is in the room. */
     @Override
     public Delivery.Result release(Packet packet) {
         IQ iq = (IQ) packet;
-        if (sessions.get(iq.getFrom()) == null) {
-            return new Delivery.Result(Frame.OUTCOME_OK, "no session");
+        boolean gone = sessions.get(iq.getFrom()) == null;
+        begins(iq);
+        if (!gone) {
+            router.route(iq);
         }
-        router.route(iq);
-        if (iq.getType() == IQ.Type.set && iq.getTo() != null) {
-            after.requested(iq.getTo().asBareJID());
-        }
-        return Delivery.Result.OK;
+        ends(iq);
+        return gone ? new Delivery.Result(Frame.OUTCOME_OK, "no session") : Delivery.Result.OK;
     }
 
     @Override
     public Delivery.Result refuse(Packet packet, String type, String condition, String text) {
         IQ iq = (IQ) packet;
-        return IqStandIn.answer(sessions, iq, Stanzas.error(iq, type, condition, text), "");
+        Delivery.Result result = IqStandIn.answer(sessions, iq, Stanzas.error(iq, type, condition, text), "");
+        begins(iq);
+        ends(iq);
+        return result;
     }
 
     @Override
     public Delivery.Result replace(Packet packet, String xml, StanzaReader reader) throws Exception {
         IQ iq = (IQ) packet;
-        return IqStandIn.answer(sessions, iq, IqStandIn.replacement(iq, xml, reader), "");
+        Delivery.Result result = IqStandIn.answer(sessions, iq, IqStandIn.replacement(iq, xml, reader), "");
+        begins(iq);
+        ends(iq);
+        return result;
+    }
+
+    private void begins(IQ iq) {
+        if (iq.getType() == IQ.Type.set) {
+            after.asked(iq.getTo().asBareJID());
+        }
+    }
+
+    private void ends(IQ iq) {
+        if (iq.getType() == IQ.Type.set) {
+            after.requested(iq.getTo().asBareJID());
+        }
     }
 
     /** The error by which Openfire answers what was rejected a moment ago on this thread. */

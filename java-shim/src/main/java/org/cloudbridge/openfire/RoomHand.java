@@ -36,6 +36,7 @@ final class RoomHand extends AbstractComponent implements Appliers.Area {
     private static final Logger LOG = LoggerFactory.getLogger(RoomHand.class);
     private static final String MUC = "http://jabber.org/protocol/muc";
     private static final String NONE = "none";
+    private static final String MEMBERS_ONLY = "members-only";
     private static final int QUEUE = 1000;
     private static final long SECONDS = 15;
 
@@ -105,13 +106,17 @@ final class RoomHand extends AbstractComponent implements Appliers.Area {
         table.verb("room.say", 3, (thread, a) -> say(new JID(a[0]), a[1], thread.reader.message(a[2])));
     }
 
-    /** The room with exactly these members: pairs of affiliation and bare JID, in one argument each, separated by a space. */
+    /**
+     * The room with exactly these members: pairs of affiliation and bare JID, in one argument each, separated by a space. With
+     * {@code members-only} as the first of them nobody else may enter from now on.
+     */
     private Delivery.Result make(JID room, String[] arguments) throws Exception {
         if (!services.isService(room.getDomain())) {
             return Delivery.Result.GONE;
         }
         ConcurrentHashMap<String, String> wanted = new ConcurrentHashMap<>();
-        for (int i = 1; i < arguments.length; i++) {
+        final boolean closed = arguments.length > 1 && MEMBERS_ONLY.equals(arguments[1]);
+        for (int i = closed ? 2 : 1; i < arguments.length; i++) {
             String[] pair = arguments[i].split(" ", 2);
             wanted.put(pair[1], pair[0]);
         }
@@ -121,10 +126,7 @@ final class RoomHand extends AbstractComponent implements Appliers.Area {
         try {
             within(room, null, me -> {
                 if (fresh) {
-                    Element form = request(room, MUC + "#owner").addElement(QName.get("x", "jabber:x:data")).addAttribute("type", "submit");
-                    field(form, "FORM_TYPE", MUC + "#roomconfig");
-                    field(form, "muc#roomconfig_persistentroom", "1");
-                    ask(me, form.getParent().getParent());
+                    configure(me, room, closed);
                 }
                 ConcurrentHashMap<String, String> now = new ConcurrentHashMap<>();
                 for (RoomWatch.Affiliated one : rooms.affiliated(room)) {
@@ -139,6 +141,15 @@ final class RoomHand extends AbstractComponent implements Appliers.Area {
                 }
                 for (String user : now.keySet()) {
                     affiliate(me, room, user, NONE);
+                }
+                // When everybody is a member who is to stay.
+                if (closed && !fresh) {
+                    configure(me, room, true);
+                    putOut(me, room);
+                }
+                // Whoever makes a room owns it. Others do so now, if there are any.
+                if (wanted.containsValue("owner") && isListed(room, me)) {
+                    affiliate(me, room, me.toBareJID(), NONE);
                 }
             });
         } finally {
@@ -209,6 +220,44 @@ final class RoomHand extends AbstractComponent implements Appliers.Area {
         } finally {
             this.place.administrator(room, me.asBareJID(), false);
         }
+    }
+
+    /** Whoever is no member has to leave. Not every Openfire does so by itself when a room becomes members-only (4.2 does not). */
+    private void putOut(JID me, JID room) throws Exception {
+        for (JID user : watch.occupants(room)) {
+            String nickname = watch.nickname(room, user);
+            if (nickname == null || user.getDomain().equals(me.getDomain()) || !NONE.equals(rooms.affiliation(room, user))) {
+                continue;
+            }
+            Element query = request(room, MUC + "#admin");
+            query.addElement("item").addAttribute("role", NONE).addAttribute("nick", nickname);
+            try {
+                ask(me, query.getParent());
+            } catch (IllegalStateException e) {
+                // Gone meanwhile, or one whom the room keeps in any case: an administrator of the service.
+                LOG.debug("Somebody was not put out of a room that became members-only: {}", e.getMessage());
+            }
+        }
+    }
+
+    private boolean isListed(JID room, JID me) throws Exception {
+        for (RoomWatch.Affiliated one : rooms.affiliated(room)) {
+            if (one.user.asBareJID().equals(me.asBareJID())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** What a form does not name stays as it is. */
+    private void configure(JID me, JID room, boolean membersOnly) throws Exception {
+        Element form = request(room, MUC + "#owner").addElement(QName.get("x", "jabber:x:data")).addAttribute("type", "submit");
+        field(form, "FORM_TYPE", MUC + "#roomconfig");
+        field(form, "muc#roomconfig_persistentroom", "1");
+        if (membersOnly) {
+            field(form, "muc#roomconfig_membersonly", "1");
+        }
+        ask(me, form.getParent().getParent());
     }
 
     private void affiliate(JID me, JID room, String user, String affiliation) throws Exception {

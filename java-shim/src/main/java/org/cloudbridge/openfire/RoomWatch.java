@@ -31,7 +31,7 @@ import org.xmpp.packet.JID;
 import org.xmpp.packet.Message;
 
 /** Room events to notices and offers. */
-final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGate.After {
+final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGate.After, RoomGate.Standing {
     private static final Logger LOG = LoggerFactory.getLogger(RoomWatch.class);
     private static final String ADMIN = "http://jabber.org/protocol/muc#admin";
     private static final String OWNER = "http://jabber.org/protocol/muc#owner";
@@ -300,10 +300,26 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
         // The room says that the occupant has left.
     }
 
+    /** What the platform has of the room may be something else than was told: the lists are told again. */
+    @Override
+    public void asked(JID room) {
+        told.remove(room.asBareJID());
+    }
+
     /** A request to the room has been processed: its lists may be others. */
     @Override
     public void requested(JID room) {
         lists(room);
+    }
+
+    @Override
+    public String affiliation(JID room, JID user) throws Exception {
+        return rooms.affiliation(room, user);
+    }
+
+    @Override
+    public boolean isIn(JID room, JID session) {
+        return nickname(room, session) != null;
     }
 
     private void left(JID room, JID user) {
@@ -342,16 +358,20 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
             .putStr(nickname).putStr(affiliation).putBool(open).done());
     }
 
-    /** Tells who is affiliated with a room, if that is not what was told before. */
+    /** Tells who is affiliated with a room, until that is what was told last: another thread may tell what it has read earlier. */
     private void lists(JID room) {
-        if (!wanted || hushed.contains(room.asBareJID())) {
-            return;
+        JID bare = room.asBareJID();
+        while (wanted && !hushed.contains(bare) && toldOther(bare)) {
+            continue;
         }
+    }
+
+    /** Reads, and tells if that is not what was told before. */
+    private boolean toldOther(JID bare) {
         try {
-            JID bare = room.asBareJID();
             List<Affiliated> all = rooms.affiliated(bare);
             if (all == null) {
-                return;
+                return false;
             }
             Element iq = iq(bare);
             Element query = iq.addElement("query", ADMIN);
@@ -366,14 +386,16 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
                 text.append(one.affiliation).append(' ').append(one.user.toBareJID()).append('\n');
             }
             String now = text.toString();
-            // Two threads may have read the same room: whoever tells last has read last.
             synchronized (told) {
-                if (!now.equals(told.put(bare, now))) {
-                    offers.show(iq, Frame.FLAG_EVENT | Frame.FLAG_ROOM);
+                if (now.equals(told.put(bare, now))) {
+                    return false;
                 }
+                offers.show(iq, Frame.FLAG_EVENT | Frame.FLAG_ROOM);
+                return true;
             }
         } catch (Throwable e) {
             failed("the members of a room", e);
+            return false;
         }
     }
 

@@ -7,6 +7,7 @@ import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 
@@ -26,9 +27,31 @@ public class RoomGateTest {
     private final Doubles.Sessions sessions = new Doubles.Sessions();
     private final Doubles.Router router = new Doubles.Router();
     private final Held held = new Held();
-    private final List<JID> requested = new ArrayList<>();
+    private final List<String> requested = new ArrayList<>();
     private final RoomGate gate = new RoomGate(Doubles.DOMAIN, new Offers(host, held, new StanzaWriter.Pool()), router, sessions,
-        "rooms.x.example"::equals, requested::add);
+        "rooms.x.example"::equals, new RoomGate.Standing() {
+            @Override
+            public String affiliation(JID room, JID user) {
+                return affiliation;
+            }
+
+            @Override
+            public boolean isIn(JID room, JID session) {
+                return inside;
+            }
+        }, new RoomGate.After() {
+            @Override
+            public void asked(JID room) {
+                requested.add("asked " + room + ' ' + router.routed.size());
+            }
+
+            @Override
+            public void requested(JID room) {
+                requested.add("requested " + room + ' ' + router.routed.size());
+            }
+        });
+    private String affiliation = "owner";
+    private boolean inside = true;
     private Doubles.Client alice;
 
     @Before
@@ -77,7 +100,27 @@ public class RoomGateTest {
         assertEquals(Collections.emptyList(), requested);
         assertEquals(Frame.OUTCOME_OK, Doubles.onPump(() -> held.keeper(1).release(held.get(1))).outcome);
         assertEquals(Collections.singletonList(set.toXML()), router.routed);
-        assertEquals(Collections.singletonList(new JID("hall@rooms.x.example")), requested);
+        assertEquals(Arrays.asList("asked hall@rooms.x.example 0", "requested hall@rooms.x.example 1"), requested);
+    }
+
+    @Test
+    public void whatTheSenderMayNotDoIsLeftToTheRoom() throws Exception {
+        String destroy = "<query xmlns='" + OWNER + "'><destroy/></query>";
+        for (String none : new String[] {"member", "none", "outcast", ""}) {
+            affiliation = none;
+            assertFalse(none, taken(admin("type='set' to='hall@rooms.x.example'")));
+            assertFalse(none, taken(iq("type='set' to='hall@rooms.x.example'", destroy)));
+        }
+        affiliation = "admin";
+        assertFalse("only an owner", taken(iq("type='set' to='hall@rooms.x.example'", destroy)));
+        assertEquals("nobody is asked, nothing is shown", Collections.emptyList(), host.offered);
+        assertTrue(taken(admin("type='set' to='hall@rooms.x.example'")));
+        affiliation = "owner";
+        assertTrue(taken(iq("type='set' to='hall@rooms.x.example'", destroy)));
+        inside = false;
+        assertFalse("from outside", taken(iq("type='set' to='hall@rooms.x.example'", destroy)));
+        affiliation = "none";
+        assertTrue("everybody may read", taken(admin("type='get' to='hall@rooms.x.example'")));
     }
 
     @Test
@@ -132,7 +175,7 @@ public class RoomGateTest {
         assertFalse(taken(admin("type='set' to='hall@rooms.x.example'")));
         assertTrue(host.offered.get(0), host.offered.get(0).startsWith("0 32 <iq"));
         gate.interceptPacket(admin("type='set' to='hall@rooms.x.example'"), alice.session(), true, true);
-        assertEquals(Collections.singletonList(new JID("hall@rooms.x.example")), requested);
+        assertEquals(Collections.singletonList("requested hall@rooms.x.example 0"), requested);
     }
 
     @Test
@@ -156,6 +199,8 @@ public class RoomGateTest {
         sessions.remove(alice);
         assertEquals("no session", gate.release(set).detail);
         assertEquals("no session", gate.refuse(set, "auth", "forbidden", "no").detail);
+        assertEquals("told again each time", 4, Collections.frequency(requested, "asked hall@rooms.x.example 0"));
+        assertEquals("told again each time", 4, Collections.frequency(requested, "requested hall@rooms.x.example 0"));
         assertEquals(Collections.emptyList(), router.routed);
     }
 
