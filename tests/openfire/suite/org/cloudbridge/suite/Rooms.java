@@ -234,6 +234,71 @@ final class Rooms {
         Check.equal(1, romeo.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
     }
 
+    @Scenario("what the platform refuses is said by nobody, and its speaker gets one error from the room, in the platform's words")
+    static void refusedByThePlatform(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = patient(stage, remote, "juliet", "romeo").up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Client romeo = stage.online(server, "romeo", "orchard");
+        String room = hall(server);
+        make(juliet, room, "j", server.jid("romeo"));
+        join(romeo, room, "r");
+        awaitMembers(remote, room, 2, 2);
+        String path = "/v1/rooms/" + Platform.encode(room) + "/messages";
+        int asked = remote.proxy.requests("POST " + path);
+        remote.proxy.fault(SlowProxy.Fault.REFUSE, path);
+        String id = romeo.send(room, "groupchat", "<body>unheard of</body>");
+        Xml error = romeo.inbox.await("the error", s -> s.isError() && s.id().equals(id));
+        remote.proxy.fault(SlowProxy.Fault.NONE);
+        Check.equal(room, error.attribute("from"), "who refuses");
+        Check.that(error.toString().contains("not-allowed") && error.toString().contains("the proxy says no"), "the platform's own word: " + error);
+        Check.equal(asked + 1, remote.proxy.requests("POST " + path), "requests for what was refused");
+        say(juliet, room, "after");
+        romeo.inbox.awaitBody("after");
+        Check.equal(List.of("after"), heard(romeo, room), "what Romeo hears");
+        Check.equal(List.of("after"), heard(juliet, room), "what Juliet hears");
+        Check.equal(1, romeo.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
+        Json.Value timeline = remote.platform.get(path + "?viewer=" + Platform.encode(server.jid("juliet")));
+        Check.equal(1, timeline.get("items").list().size(), "messages on the timeline: " + timeline);
+    }
+
+    @Scenario("the password of a room, in its form, in joins, in invitations, in its end, is in no file of the bridge's or the platform's and not on the wire")
+    static void secrets(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = patient(stage, remote, "juliet", "romeo").set("group.mode", "decide").set("group.timeoutMillis", 60_000)
+                .set("mirror.bodies", true).up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Client romeo = stage.online(server, "romeo", "orchard");
+        String canary = "canary-of-every-way";
+        String room = hall(server);
+        make(juliet, room, "j", server.jid("romeo"));
+        juliet.request("set", room, "<query xmlns='" + MUC + "#owner'><x xmlns='jabber:x:data' type='submit'>"
+                + "<field var='FORM_TYPE'><value>" + MUC + "#roomconfig</value></field>"
+                + "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+                + "<field var='muc#roomconfig_passwordprotectedroom'><value>1</value></field>"
+                + "<field var='muc#roomconfig_roomsecret'><value>" + canary + "</value></field></x></query>");
+        juliet.send(romeo.bareJid(), "normal", "<x xmlns='jabber:x:conference' jid='" + room + "' password='" + canary + "'/>");
+        romeo.inbox.await("the invitation", s -> s.isMessage() && s.child("jabber:x:conference", "x") != null);
+        juliet.raw("<message to='" + room + "'><x xmlns='" + MUC + "#user'><invite to='" + romeo.bareJid() + "'/><password>" + canary
+                + "</password></x></message>");
+        romeo.inbox.await("the room's invitation", s -> s.isMessage() && s.child(MUC + "#user", "x") != null);
+        romeo.raw("<presence to='" + room + "/r'><x xmlns='" + MUC + "'><password>" + canary + "</password></x></presence>");
+        awaitMembers(remote, room, 2, 2);
+        say(juliet, room, "inside");
+        romeo.inbox.awaitBody("inside");
+        juliet.request("set", room, "<query xmlns='" + MUC + "#owner'><destroy jid='elsewhere@conference." + server.domain() + "'><password>"
+                + canary + "</password></destroy></query>");
+        Await.until("the platform has no such room",
+                () -> remote.platform.ask("GET", "/v1/rooms/" + Platform.encode(room), "").statusCode() == 404);
+        server.awaitSettled();
+        server.stop();
+        Accounts.nowhere(server.home().resolve("cloudbridge"), canary);
+        Accounts.nowhere(server.home().resolve("logs"), canary);
+        Accounts.nowhere(remote.platform.data(), canary);
+        Check.that(remote.proxy.saw("inside"), "what was said went to the platform");
+        Check.that(!remote.proxy.saw(canary), "the password was not sent to the platform");
+    }
+
     @Scenario("a dead platform, policy open: the room goes on, and who was away finds what was said once it is back")
     static void deadAndOpen(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
