@@ -13,6 +13,7 @@ final class Claimed {
     static void table(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = Decide.patient(stage, remote, "juliet", "romeo", "mercutio", "benvolio", "tybalt")
+                .set("room.mode", "decide").set("room.timeoutMillis", 60_000)
                 .components().openfireProperty("xmpp.auth.anonymous", true).up();
         Claims claims = new Claims(server, remote);
         Path table = stage.world.root.resolve("tests/openfire/scripts/claimed.txt");

@@ -135,6 +135,9 @@ final class Claims {
             stored.computeIfAbsent(user, key -> new ArrayList<>()).add(id);
             Await.until("the platform has stored it", () -> server.count("stored") > before.get("platform"));
         }
+        if (expected.contains("timeline")) {
+            Await.until("the room has it", () -> facts(expected).get("timeline") > before.get("timeline"));
+        }
         for (RawClient client : clients.values()) {
             client.ping();
         }
@@ -168,6 +171,8 @@ final class Claims {
         facts.put("held", counts.get("taken").number());
         facts.put("platform", counts.get("stored").number());
         facts.put("mirrored", counts.get("mirrored").number());
+        Json.Value said = server.status().get("modules", "room", "rows", "room.say", "released");
+        facts.put("timeline", said.present() ? said.number() : 0L);
         for (String word : expected) {
             if (word.startsWith("openfire ")) {
                 facts.put(word, (long) server.storedByOpenfire(word.substring(9)));
