@@ -8,23 +8,28 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
+use im_api::group::Role;
 use im_api::room::{
     Affiliation, Feedback, ReceiptKind, Room, RoomMemberState, RoomMessage, RoomMessages, RoomPosted,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::chat::text;
 use super::cql::Cas;
+use super::group::GroupDoc;
 use super::list::ttl;
-use super::part::{Part, Turn, end_of, json, read_json};
+use super::pair::affiliation;
+use super::part::{self, Part, Turn, end_of, read_json};
+use super::schema::GROUPS;
 use super::schema::{NODES, RECEIPTS, ROOMS};
 use super::users::{NodeDoc, Nodes};
 use super::{AT_ONCE, Cassandra, DAY_MICROS};
 use crate::clock::{self, Millis};
 use crate::jid::UserId;
-use crate::store::room::{MAX_MEMBERS, Occupancy, Rooms, Spoken};
-use crate::store::{Result, StoreError};
+use crate::store::room::{MAX_MEMBERS, Occupancy, Rooms, Settlement, Spoken};
+use crate::store::{Cause, Result, StoreError};
 
 /// Positions of one stretch of a timeline.
 const STRETCH: i64 = 5_000;
@@ -68,9 +73,33 @@ pub struct Line {
 
 /// The first answer under a key, and whose message it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Posted {
-    posted: RoomPosted,
-    from: String,
+pub struct Posted {
+    pub posted: RoomPosted,
+    pub from: String,
+}
+
+impl Posted {
+    /// What stands under the key of a message that the room refused.
+    pub fn refused(key: &str) -> Self {
+        let posted = RoomPosted { key: key.into(), seq: 0, stanza_id: String::new(), present: 0, absent: 0 };
+        Self { posted, from: String::new() }
+    }
+
+    /// A message on the timeline has a position from 1 on.
+    pub fn is_refused(&self) -> bool {
+        self.posted.seq == 0
+    }
+}
+
+/// What a change of a room's members says.
+pub enum Say<'a> {
+    Nothing,
+    /// Each change of a member.
+    Each(&'a Cause),
+    /// Once, if anything changed, the room's members.
+    Members(&'a Cause, serde_json::Value),
+    /// Once, whether anything changed or not, the members of the group that the room is.
+    Group(&'a Cause),
 }
 
 /// An occupant.
@@ -93,7 +122,7 @@ pub struct Counts {
 /// What a closed occupant's seq is kept for.
 const TOMBSTONE: i32 = 600;
 
-fn member_row(user: &str) -> String {
+pub fn member_row(user: &str) -> String {
     format!("m/{user}")
 }
 
@@ -105,11 +134,11 @@ fn occupants_of(user: &str) -> (String, String) {
     (format!("o/{user}\0"), format!("o/{user}\u{1}"))
 }
 
-fn missed_row(user: &str, from: i64) -> String {
+pub fn missed_row(user: &str, from: i64) -> String {
     format!("x/{user}\0{from:020}")
 }
 
-fn key_row(key: &str) -> String {
+pub fn key_row(key: &str) -> String {
     format!("k/{key}")
 }
 
@@ -118,15 +147,15 @@ fn home(room: &str) -> String {
     format!("room/{room}")
 }
 
-fn stretch(seq: i64) -> i64 {
+pub fn stretch(seq: i64) -> i64 {
     seq / STRETCH
 }
 
 #[async_trait]
 impl Rooms for Cassandra {
-    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>) -> Result<()> {
+    async fn put_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>, cause: Cause) -> Result<()> {
         self.open_or()?;
-        self.write_room(room, members).await
+        self.write_room(room, &members, &cause).await
     }
 
     async fn room(&self, room: &UserId, limit: u32, after: Option<String>) -> Result<Room> {
@@ -159,9 +188,9 @@ impl Rooms for Cassandra {
         })
     }
 
-    async fn remove_room(&self, room: &UserId) -> Result<()> {
+    async fn remove_room(&self, room: &UserId, cause: Cause) -> Result<()> {
         self.open_or()?;
-        self.drop_room(room.as_str()).await
+        self.remove_room_and_group(room.as_str(), &cause).await
     }
 
     async fn set_affiliation(
@@ -169,12 +198,14 @@ impl Rooms for Cassandra {
         room: &UserId,
         user: &UserId,
         affiliation: Option<Affiliation>,
+        cause: Cause,
     ) -> Result<()> {
         let (doc, _) = self.known_room(room.as_str()).await?;
         if affiliation.is_some() && usize::try_from(doc.members).is_ok_and(|n| n >= MAX_MEMBERS) {
             return Err(StoreError::Limit("the room has as many members as it may have"));
         }
-        self.affiliate(room.as_str(), &[(user.to_string(), affiliation)], false).await
+        let one = [(user.to_string(), affiliation)];
+        self.change_room(room.as_str(), &one, false, &Say::Each(&cause)).await
     }
 
     async fn occupy(&self, node: &str, epoch: &str, seq: i64, who: Occupancy, open: bool) -> Result<u64> {
@@ -231,6 +262,15 @@ impl Rooms for Cassandra {
             posted.extend(self.speak_piece(room.as_str(), piece).await?);
         }
         Ok(posted)
+    }
+
+    async fn settle_room(&self, node: &str, room: &UserId, items: Vec<Settlement>) -> Result<u64> {
+        self.open_or()?;
+        let mut kept = 0;
+        for item in &items {
+            kept += u64::from(self.settle_said(node, room.as_str(), item).await?);
+        }
+        Ok(kept)
     }
 
     async fn timeline(
@@ -313,7 +353,8 @@ impl Rooms for Cassandra {
         }
         let mut feedback = Vec::new();
         for (key, all) in order {
-            let Some(Posted { posted, from }) = known.get(&key_row(key)) else { continue };
+            let found = known.get(&key_row(key)).filter(|entry| !entry.is_refused());
+            let Some(Posted { posted, from }) = found else { continue };
             if let Some(counts) = self.count_receipts(room.as_str(), posted.seq, from, &all).await? {
                 let Counts { delivered, read } = counts;
                 feedback.push(Feedback { key: key.into(), from: from.clone(), delivered, read });
@@ -339,7 +380,7 @@ impl Cassandra {
         Ok((doc, nodes))
     }
 
-    async fn nodes_of(&self, doc: &RoomDoc) -> Result<Nodes> {
+    pub(super) async fn nodes_of(&self, doc: &RoomDoc) -> Result<Nodes> {
         let mut nodes = Nodes::default();
         self.add_nodes_named(doc.nodes.keys().cloned().collect(), &mut nodes).await?;
         Ok(nodes)
@@ -351,7 +392,7 @@ impl Cassandra {
     }
 
     /// Reads the head for a change, after those have left whose node's life has ended.
-    async fn room_now(&self, turn: &mut Turn<'_>) -> Result<Part<RoomDoc>> {
+    pub(super) async fn room_now(&self, turn: &mut Turn<'_>) -> Result<Part<RoomDoc>> {
         loop {
             let mut part = turn.load::<RoomDoc>().await?;
             let Some(doc) = part.doc.clone() else { return Ok(part) };
@@ -427,74 +468,143 @@ impl Cassandra {
     }
 
     /// What a member misses: from, to (None: still absent), in order.
-    async fn ranges(&self, room: &str, user: &str) -> Result<Vec<(i64, Option<i64>)>> {
+    pub(super) async fn ranges(&self, room: &str, user: &str) -> Result<Vec<(i64, Option<i64>)>> {
         let (from, to) = (format!("x/{user}\0"), format!("x/{user}\u{1}"));
         let rows: Vec<(String, Option<i64>)> = self.rows(ROOMS, room, (&from, &to), i32::MAX, false).await?;
         let range = |(sort, to): (String, Option<i64>)| Some((sort.rsplit('\0').next()?.parse().ok()?, to));
         Ok(rows.into_iter().filter_map(range).collect())
     }
 
-    /// Creates a room or replaces its members.
-    pub(super) async fn write_room(&self, room: &UserId, members: Vec<(UserId, Affiliation)>) -> Result<()> {
-        let keep: HashSet<&str> = members.iter().map(|(user, _)| user.as_str()).collect();
-        let have: Vec<(String, Affiliation)> =
-            self.rows(ROOMS, room.as_str(), ("m/", &end_of("m/")), i32::MAX, false).await?;
-        let have = have.into_iter().map(|(sort, _)| sort.trim_start_matches("m/").to_owned());
-        let gone = have.filter(|user| !keep.contains(user.as_str())).map(|user| (user, None));
-        let all = gone.chain(members.iter().map(|(user, a)| (user.to_string(), Some(*a))));
-        let all: Vec<(String, Option<Affiliation>)> = all.collect();
-        self.affiliate(room.as_str(), &all, true).await
-    }
-
-    /// Sets or takes affiliations, a piece at a time.
-    async fn affiliate(&self, room: &str, all: &[(String, Option<Affiliation>)], create: bool) -> Result<()> {
+    /// Sets or takes affiliations, a piece at a time. Those of a room that is a group are the group's, as they are when each piece is committed. True
+    /// when that changed anything.
+    pub(super) async fn affiliate(
+        &self,
+        room: &str,
+        all: &[(String, Option<Affiliation>)],
+        create: bool,
+        group: Option<&str>,
+        say: &Say<'_>,
+    ) -> Result<bool> {
         let mut pieces: Vec<&[(String, Option<Affiliation>)]> = all.chunks(PIECE).collect();
         if pieces.is_empty() {
             pieces.push(&[]);
         }
-        for piece in pieces {
+        let (mut differs, count) = (false, pieces.len());
+        for (i, piece) in pieces.into_iter().enumerate() {
             let mut turn = self.turn(ROOMS, room).await;
             loop {
                 let mut part = self.room_now(&mut turn).await?;
-                let n = part.n;
+                let Some(piece) = self.as_in_group(room, piece, group).await? else { return Ok(differs) };
+                let mut changed = part.doc.is_none();
                 let mut doc = match part.doc.take() {
                     Some(doc) => doc,
                     None if create => RoomDoc::default(),
                     None => return Err(StoreError::NotFound("room")),
                 };
-                self.list_put("rooms", room, "", n, None).await?;
-                let nodes = self.nodes_of(&doc).await?;
-                let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
-                let were: Vec<(String, Affiliation)> = self.rows_of(ROOMS, room, &rows).await?;
-                let were: HashSet<String> = were.into_iter().map(|(sort, _)| sort).collect();
-                for (user, affiliation) in piece {
-                    let was = were.contains(&member_row(user));
-                    let there = self.is_there(room, user, &nodes).await?;
-                    match affiliation {
-                        Some(affiliation) => {
-                            self.list_put(&format!("rooms/{user}"), room, "", n, None).await?;
-                            part.put(member_row(user), affiliation, None)?;
-                            if !was && !there {
-                                part.put(missed_row(user, doc.next), &None::<i64>, None)?;
-                            }
-                        }
-                        None => {
-                            part.remove(member_row(user));
-                            for (from, _) in self.ranges(room, user).await? {
-                                part.remove(missed_row(user, from));
-                            }
-                        }
+                self.list_put("rooms", room, "", part.n, None).await?;
+                for (user, affiliation) in self.put_affiliations(&mut part, &mut doc, room, &piece).await? {
+                    changed = true;
+                    if let Say::Each(cause) = say {
+                        let data = json!({ "user": user, "affiliation": affiliation });
+                        part.say(self.saying(cause, "im.room.member", room, &data).await?);
                     }
-                    let more = i64::from(affiliation.is_some()) - i64::from(was);
-                    doc.members += more;
-                    doc.present += if there { more } else { 0 };
+                }
+                if i + 1 == count {
+                    self.say_members(&mut part, room, group, differs || changed, say).await?;
                 }
                 part.doc = Some(doc);
                 if turn.commit(part).await? {
+                    differs |= changed;
                     break;
                 }
             }
         }
+        Ok(differs)
+    }
+
+    /// The piece as the group that the room is has it now; None when the room is not that group any more.
+    async fn as_in_group(
+        &self,
+        room: &str,
+        piece: &[(String, Option<Affiliation>)],
+        group: Option<&str>,
+    ) -> Result<Option<Vec<(String, Option<Affiliation>)>>> {
+        let Some(group) = group else { return Ok(Some(piece.to_vec())) };
+        let doc = self.head::<GroupDoc>(GROUPS, group).await?;
+        if doc.is_none_or(|doc| doc.room.as_deref() != Some(room)) {
+            return Ok(None);
+        }
+        let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
+        let roles: Vec<(String, Role)> = self.rows_of(GROUPS, group, &rows).await?;
+        let roles: HashMap<String, Role> = roles.into_iter().collect();
+        let now = |user: &String| roles.get(&member_row(user)).copied().map(affiliation);
+        Ok(Some(piece.iter().map(|(user, _)| (user.clone(), now(user))).collect()))
+    }
+
+    /// Puts affiliations into the commit; gives those that change.
+    async fn put_affiliations(
+        &self,
+        part: &mut Part<RoomDoc>,
+        doc: &mut RoomDoc,
+        room: &str,
+        piece: &[(String, Option<Affiliation>)],
+    ) -> Result<Vec<(String, Option<Affiliation>)>> {
+        let nodes = self.nodes_of(doc).await?;
+        let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
+        let were: Vec<(String, Affiliation)> = self.rows_of(ROOMS, room, &rows).await?;
+        let mut were: HashMap<String, Affiliation> = were.into_iter().collect();
+        let mut changed = Vec::new();
+        for (user, affiliation) in piece {
+            let row = member_row(user);
+            let before = were.get(&row).copied();
+            if before == *affiliation {
+                continue;
+            }
+            let there = self.is_there(room, user, &nodes).await?;
+            match affiliation {
+                Some(affiliation) => {
+                    self.list_put(&format!("rooms/{user}"), room, "", part.n, None).await?;
+                    part.put(row.clone(), affiliation, None)?;
+                    were.insert(row, *affiliation);
+                    if before.is_none() && !there {
+                        part.put(missed_row(user, doc.next), &None::<i64>, None)?;
+                    }
+                }
+                None => {
+                    part.remove(row.clone());
+                    were.remove(&row);
+                    for (from, _) in self.ranges(room, user).await? {
+                        part.remove(missed_row(user, from));
+                    }
+                }
+            }
+            let more = i64::from(affiliation.is_some()) - i64::from(before.is_some());
+            doc.members += more;
+            doc.present += if there { more } else { 0 };
+            changed.push((user.clone(), *affiliation));
+        }
+        Ok(changed)
+    }
+
+    async fn say_members(
+        &self,
+        part: &mut Part<RoomDoc>,
+        room: &str,
+        group: Option<&str>,
+        differs: bool,
+        say: &Say<'_>,
+    ) -> Result<()> {
+        let (cause, members) = match (say, group) {
+            (Say::Members(cause, members), _) if differs => (cause, members.clone()),
+            (Say::Group(cause), Some(group)) => {
+                let all: Vec<(String, Role)> =
+                    self.rows(GROUPS, group, ("m/", &end_of("m/")), i32::MAX, false).await?;
+                let member = |(sort, role): (String, Role)| json!({ "user": sort.trim_start_matches("m/"), "affiliation": affiliation(role) });
+                (cause, all.into_iter().map(member).collect())
+            }
+            _ => return Ok(()),
+        };
+        part.say(self.saying(cause, "im.room.changed", room, &json!({ "members": members })).await?);
         Ok(())
     }
 
@@ -599,7 +709,7 @@ impl Cassandra {
         Ok(())
     }
 
-    async fn speak_piece(&self, room: &str, messages: &[Spoken]) -> Result<Vec<RoomPosted>> {
+    pub(super) async fn speak_piece(&self, room: &str, messages: &[Spoken]) -> Result<Vec<RoomPosted>> {
         for message in messages {
             self.own_room_key(room, &message.key).await?;
         }
@@ -677,7 +787,7 @@ impl Cassandra {
         self.cql.write(sql, (self.key(&home(room)), bucket, line.id, &line.key, stanza, life)).await
     }
 
-    async fn remove_text(&self, room: &str, line: &Line) -> Result<()> {
+    pub(super) async fn remove_text(&self, room: &str, line: &Line) -> Result<()> {
         let sql = "DELETE FROM bodies WHERE owner = ? AND bucket = ? AND id = ? AND key = ?";
         let bucket = line.id / (30 * DAY_MICROS);
         self.cql.write(sql, (self.key(&home(room)), bucket, line.id, &line.key)).await
@@ -689,14 +799,14 @@ impl Cassandra {
             "INSERT INTO timeline (room, bucket, seq, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?";
         let life = ttl(self.settings.rooms);
         for line in lines {
-            let values = (self.key(room), stretch(line.seq), line.seq, json(line)?, line.id, life);
+            let values = (self.key(room), stretch(line.seq), line.seq, part::json(line)?, line.id, life);
             self.cql.write(sql, values).await?;
         }
         Ok(())
     }
 
     /// Makes a key this room's.
-    async fn own_room_key(&self, room: &str, key: &str) -> Result<()> {
+    pub(super) async fn own_room_key(&self, room: &str, key: &str) -> Result<()> {
         let mut tried = 0;
         loop {
             let sql = "INSERT INTO keys (key, owner) VALUES (?, ?) IF NOT EXISTS USING TTL ?";
@@ -712,7 +822,7 @@ impl Cassandra {
     }
 
     /// Messages of a timeline between two positions, both included; what is past its time is left out.
-    async fn lines(
+    pub(super) async fn lines(
         &self,
         room: &str,
         doc: &RoomDoc,
@@ -882,7 +992,7 @@ impl Cassandra {
     pub(super) async fn forget_occupant(&self, room: &str, user: &str) -> Result<bool> {
         let was = self.row::<Affiliation>(ROOMS, room, &member_row(user)).await?.is_some();
         if was {
-            self.affiliate(room, &[(user.into(), None)], false).await?;
+            self.affiliate(room, &[(user.into(), None)], false, None, &Say::Nothing).await?;
         }
         let mut turn = self.turn(ROOMS, room).await;
         loop {
@@ -911,7 +1021,7 @@ impl Cassandra {
     }
 
     /// Removes a room with everything that hangs on it, its messages first; the last piece takes the head.
-    async fn drop_room(&self, room: &str) -> Result<()> {
+    pub(super) async fn drop_room(&self, room: &str, cause: &Cause) -> Result<()> {
         let Some(doc) = self.head::<RoomDoc>(ROOMS, room).await? else { return Ok(()) };
         for line in self.lines(room, &doc, (1, doc.next), usize::MAX >> 33, false).await? {
             self.remove_text(room, &line).await?;
@@ -921,7 +1031,7 @@ impl Cassandra {
         }
         let members: Vec<(String, Affiliation)> =
             self.rows(ROOMS, room, ("m/", &end_of("m/")), i32::MAX, false).await?;
-        self.drop_entity(ROOMS, room).await?;
+        self.drop_entity_saying(ROOMS, room, Some((cause, "im.room.removed"))).await?;
         let n = self.tick(0);
         for bucket in 0..=stretch(doc.next) {
             let sql = "DELETE FROM timeline USING TIMESTAMP ? WHERE room = ? AND bucket = ?";
