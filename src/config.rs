@@ -809,14 +809,6 @@ impl Config {
         OF_FOLDERS.iter().filter_map(wrong).collect()
     }
 
-    /// Whether sessions are told to the platform.
-    #[must_use]
-    pub fn tells_sessions(&self) -> bool {
-        self.chat == ModuleMode::Decide
-            || self.state >= ModuleMode::Mirror
-            || self.module("room").mode == ModuleMode::Decide
-    }
-
     /// What the connection to the platform depends on: if it changes, the connection is made anew.
     #[must_use]
     pub fn connection(&self) -> impl PartialEq + use<> {

@@ -328,6 +328,7 @@ impl Core {
         let config = self.config();
         (config.chat == ModuleMode::Decide && self.folder("chat").is_none())
             || (config.state >= ModuleMode::Mirror && self.folder("state").is_none())
+            || config.module("room").mode == ModuleMode::Decide
             || self.owes.load(Ordering::Acquire)
             || self.descending.load(Ordering::Acquire)
     }

@@ -73,8 +73,8 @@ struct World {
     looked: Option<Vec<u8>>,
     /// Who is in the room: full JID to nickname.
     room: BTreeMap<String, String>,
-    /// Those of them who are owed older messages first.
-    fresh: std::collections::BTreeSet<String>,
+    /// Those of them who are owed older messages first, and the notice of their join.
+    fresh: BTreeMap<String, u64>,
 }
 
 /// The state of an available session.
@@ -230,7 +230,7 @@ impl Server {
         let mut world = self.shared.world.lock().expect("world");
         if open {
             world.room.insert(jid.to_owned(), nick.to_owned());
-            world.fresh.insert(jid.to_owned());
+            world.fresh.insert(jid.to_owned(), seq);
         } else {
             world.room.remove(jid);
             world.fresh.remove(jid);
@@ -528,7 +528,7 @@ impl World {
         self.outcomes.push((id(xml), "released"));
         let here = self.room.contains_key(stanza.from().unwrap_or_default());
         let mut detail = if here { "accepted" } else { "handed" }.to_owned();
-        for jid in self.room.keys().filter(|jid| !self.fresh.contains(*jid)) {
+        for jid in self.room.keys().filter(|jid| !self.fresh.contains_key(*jid)) {
             detail.push('\n');
             detail.push_str(jid);
             self.inbox.entry(jid.clone()).or_default().push(xml.to_owned());
@@ -640,7 +640,10 @@ impl World {
                         return 0;
                     }
                     "room.live" => {
-                        self.fresh.remove(&arguments[1]);
+                        let join: u64 = arguments[2].parse().expect("a number");
+                        if self.fresh.get(&arguments[1]).is_some_and(|told| *told <= join) {
+                            self.fresh.remove(&arguments[1]);
+                        }
                         return 0;
                     }
                     _ => {}

@@ -479,7 +479,8 @@ mod tests {
     /// The example with everything about a cloud switched on.
     fn with_cloud(text: String) -> String {
         let from = text.find("# [keystone]").expect("the section");
-        let (head, tail) = text.split_at(from);
+        let until = text.find("# [cassandra]").expect("the section");
+        let (head, tail, rest) = (&text[..from], &text[from..until], &text[until..]);
         let on = |line: &str| match line.strip_prefix("# ") {
             Some(rest)
                 if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' ')) =>
@@ -489,7 +490,7 @@ mod tests {
             _ => line.to_owned(),
         };
         let tail: Vec<String> = tail.lines().map(on).collect();
-        head.to_owned() + &tail.join("\n")
+        head.to_owned() + &tail.join("\n") + "\n" + rest
     }
 
     #[test]

@@ -73,7 +73,8 @@ pub fn run(core: &Core) {
             lock(&core.rooms.table).owe(&one.reading);
             core.rooms.occupants_due.store(true, Ordering::Release);
         }
-        let _ = core.effects.apply(LIMIT, "room.live", &[&one.reading.room, &one.reading.jid]);
+        let join = one.reading.seq.to_string();
+        let _ = core.effects.apply(LIMIT, "room.live", &[&one.reading.room, &one.reading.jid, &join]);
         core.room_done(one.effect, Outcome::Ok, "");
     }
 }

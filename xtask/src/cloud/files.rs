@@ -47,9 +47,11 @@ pub fn write(home: &Path, ports: &Ports) -> Result<(), Failure> {
          [storage-policy:0]\nname = only\ndefault = yes\n",
     )?;
     for (kind, port) in storage(ports) {
+        // What a container lists is brought up to date before an object's answer: nobody runs the daemon that would do it later.
         let server = format!(
             "[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {port}\nuser = {}\nswift_dir = {h}/swift\ndevices = {h}/srv\n\
              mount_check = false\nworkers = 0\ndisable_fallocate = true\nfallocate_reserve = 0\nlog_address = /nonexistent\n\
+             container_update_timeout = 60\n\
              [pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n\
              replication_server = false\n",
             user()

@@ -43,6 +43,8 @@ pub struct Cloud {
     home: PathBuf,
     ports: Ports,
     keystone: Option<Service>,
+    /// Its tokens hold for some seconds only.
+    short: bool,
     swift: Vec<Service>,
 }
 
@@ -78,7 +80,8 @@ impl Cloud {
         for command in files::preparations(home, &ports) {
             prepare(project, &command)?;
         }
-        let mut cloud = Self { home: home.to_owned(), ports, keystone: None, swift: Vec::new() };
+        let mut cloud =
+            Self { home: home.to_owned(), ports, keystone: None, short: false, swift: Vec::new() };
         cloud.start_keystone(false)?;
         seed::seed(&cloud.facts(), &cloud.keystone_url(), &cloud.swift_url())?;
         cloud.start_swift()?;
@@ -99,6 +102,10 @@ impl Cloud {
     }
 
     fn start_keystone(&mut self, short: bool) -> Result<(), Failure> {
+        if self.short != short {
+            self.short = short;
+            drop(self.keystone.take());
+        }
         if self.keystone.is_none() {
             let command = files::keystone(&self.home, &self.ports, short);
             self.keystone =

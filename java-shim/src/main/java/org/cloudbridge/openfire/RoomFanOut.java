@@ -11,9 +11,8 @@
 package org.cloudbridge.openfire;
 
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 import org.jivesoftware.openfire.interceptor.PacketInterceptor;
@@ -66,8 +65,10 @@ final class RoomFanOut implements PacketInterceptor {
 
     private final KeptBack keptBack = new KeptBack();
     private final ConcurrentHashMap<Thread, Speech> speeches = new ConcurrentHashMap<>();
-    /** room -> full JIDs */
-    private final ConcurrentHashMap<JID, Set<JID>> fresh = new ConcurrentHashMap<>();
+    /** A join that no notice has told of yet. */
+    private static final long UNTOLD = Long.MAX_VALUE;
+    /** room -> full JID -> number of the notice that told of its join */
+    private final ConcurrentHashMap<JID, ConcurrentHashMap<JID, Long>> fresh = new ConcurrentHashMap<>();
 
     /** From here to end() what this room does on this thread is about one message. */
     void begin(JID room, boolean ours) {
@@ -96,28 +97,41 @@ final class RoomFanOut implements PacketInterceptor {
 
     /** This session is owed older messages first. */
     void owed(JID room, JID user) {
-        fresh.computeIfAbsent(room, jid -> Collections.newSetFromMap(new ConcurrentHashMap<>())).add(user);
+        fresh.computeIfAbsent(room, jid -> new ConcurrentHashMap<>()).put(user, UNTOLD);
     }
 
-    /** It has them, or will not get them: from now on it hears what is said. */
-    void live(JID room, JID user) {
+    /** Its join is told under this number. */
+    void told(JID room, JID user, long number) {
+        ConcurrentHashMap<JID, Long> users = fresh.get(room);
+        if (users != null) {
+            users.computeIfPresent(user, (jid, told) -> told == UNTOLD ? number : told);
+        }
+    }
+
+    /** It has what the join of this number was owed, or will not get it: from now on it hears what is said, unless it has joined anew since. */
+    void live(JID room, JID user, long number) {
         fresh.computeIfPresent(room, (jid, users) -> {
-            users.remove(user);
+            users.computeIfPresent(user, (other, told) -> told <= number ? null : told);
             return users.isEmpty() ? null : users;
         });
+    }
+
+    /** It is not in the room. */
+    void gone(JID room, JID user) {
+        live(room, user, UNTOLD);
     }
 
     /** The session has ended. */
     void forget(JID user) {
         for (JID room : fresh.keySet()) {
-            live(room, user);
+            gone(room, user);
         }
     }
 
     /** How many sessions are owed something; for tests. */
     int owed() {
         int count = 0;
-        for (Set<JID> users : fresh.values()) {
+        for (Map<JID, Long> users : fresh.values()) {
             count += users.size();
         }
         return count;
@@ -135,8 +149,8 @@ final class RoomFanOut implements PacketInterceptor {
             || !speech.room.equals(from.asBareJID())) {
             return;
         }
-        Set<JID> owed = speech.ours ? fresh.get(speech.room) : null;
-        if (owed != null && owed.contains(to)) {
+        Map<JID, Long> owed = speech.ours ? fresh.get(speech.room) : null;
+        if (owed != null && owed.containsKey(to)) {
             throw keptBack;
         }
         speech.reached.add(to);

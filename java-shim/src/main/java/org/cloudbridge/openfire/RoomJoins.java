@@ -92,7 +92,7 @@ final class RoomJoins implements PacketInterceptor {
     /** Whoever has not got in is owed nothing. */
     private void settle(JID room, JID from) {
         if (from != null && fanOut.owed() > 0 && watch.nickname(room, from) == null) {
-            fanOut.live(room, from);
+            fanOut.gone(room, from);
         }
     }
 

@@ -22,7 +22,7 @@ final class RoomVerbs implements Appliers.Area {
     public void addTo(Appliers table) {
         table.verb("room.speak", 2, (thread, a) -> speech.speak(thread.reader.message(a[0]), a[1]));
         table.verb("room.live", 2, (thread, a) -> {
-            fanOut.live(new JID(a[0]), new JID(a[1]));
+            fanOut.live(new JID(a[0]), new JID(a[1]), Long.parseLong(a[2]));
             return Delivery.Result.OK;
         });
         table.verb("room.occupants", 0, (thread, a) -> {

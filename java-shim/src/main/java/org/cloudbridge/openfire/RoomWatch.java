@@ -315,7 +315,7 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
             });
             RoomFanOut to = fanOut;
             if (to != null) {
-                to.live(bare, user);
+                to.gone(bare, user);
             }
             report(bare, user, "", false);
         } catch (Throwable e) {
@@ -338,6 +338,10 @@ final class RoomWatch implements MUCEventListener, SessionEventListener, RoomGat
         }
         String affiliation = open ? rooms.affiliation(room, user) : "";
         long number = seq.incrementAndGet();
+        RoomFanOut to = fanOut;
+        if (open && to != null) {
+            to.told(room.asBareJID(), user, number);
+        }
         host.notice(new Frame.Writer(Frame.NOTICE_OCCUPANT, 192).putLong(number).putStr(room.toBareJID()).putStr(user.toString())
             .putStr(nickname).putStr(affiliation).putBool(open).done());
     }

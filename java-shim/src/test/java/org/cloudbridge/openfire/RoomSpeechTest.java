@@ -205,9 +205,25 @@ public class RoomSpeechTest {
         assertEquals(1, fanOut.owed());
         assertEquals("accepted\nalice@x.example/phone", released(1));
         assertEquals(0, bob.got.size());
-        fanOut.live(HALL, BOB);
+        fanOut.live(HALL, BOB, Long.MAX_VALUE);
         assertTrue(taken(said("to='hall@rooms.x.example'", "<body>2</body>")));
         assertEquals("accepted\nalice@x.example/phone\nbob@x.example/desk", released(2));
+    }
+
+    @Test
+    public void theCatchUpOfAnEarlierJoinDoesNotEndThatOfALaterOne() {
+        fanOut.owed(HALL, BOB);
+        fanOut.told(HALL, BOB, 5);
+        fanOut.gone(HALL, BOB);
+        fanOut.owed(HALL, BOB);
+        fanOut.live(HALL, BOB, 5);
+        assertEquals("the later join is not even told", 1, fanOut.owed());
+        fanOut.told(HALL, BOB, 7);
+        fanOut.told(HALL, BOB, 8); // Another nickname.
+        fanOut.live(HALL, BOB, 5);
+        assertEquals(1, fanOut.owed());
+        fanOut.live(HALL, BOB, 7);
+        assertEquals(0, fanOut.owed());
     }
 
     @Test
