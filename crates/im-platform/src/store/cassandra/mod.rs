@@ -22,7 +22,6 @@ mod pair;
 mod part;
 mod room;
 mod schema;
-mod settle;
 mod state;
 mod sweep;
 mod users;

@@ -5,20 +5,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use im_api::room::{Affiliation, RoomOutcome};
 
-use super::Cassandra;
-use super::list::ttl;
-use super::part::{Part, end_of};
-use super::room::{Line, Occupant, Posted, RoomDoc, key_row, member_row, missed_row, receipts, stretch};
-use super::schema::{RECEIPTS, ROOMS};
+use super::{Line, Occupant, PIECE, Posted, RoomDoc, key_row, member_row, missed_row, receipts, stretch};
+use crate::store::cassandra::Cassandra;
+use crate::store::cassandra::list::ttl;
+use crate::store::cassandra::part::{Part, end_of};
+use crate::store::cassandra::schema::{RECEIPTS, ROOMS};
 use crate::store::room::Settlement;
 use crate::store::{Result, StoreError};
 
-/// Members of one commit.
-const PIECE: usize = 64;
-
 impl Cassandra {
     /// Settles one; true when the message stands on the timeline then.
-    pub(super) async fn settle_said(&self, node: &str, room: &str, item: &Settlement) -> Result<bool> {
+    pub(in super::super) async fn settle_said(
+        &self,
+        node: &str,
+        room: &str,
+        item: &Settlement,
+    ) -> Result<bool> {
         self.is_not_elsewhere(room, &item.key).await?;
         if item.outcome == RoomOutcome::Refused {
             self.own_room_key(room, &item.key).await?;
