@@ -1,6 +1,9 @@
 //! One bridge and two instances of the platform over one ring: the real host, real processes, a real Cassandra (`cargo xtask test cassandra` starts it).
 //! One instance is killed under load; then both are replaced one after the other.
 
+#[path = "../flow/pep.rs"]
+#[allow(dead_code, reason = "shared with the flow tests, which use all of it")]
+mod pep;
 #[path = "../flow/shim.rs"]
 #[allow(dead_code, reason = "shared with the flow tests, which use all of it")]
 mod shim;
@@ -78,6 +81,13 @@ fn platform_binary() -> PathBuf {
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "-p", "im-platform", "--features", "cassandra"]);
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        // What cargo tells a test about its own package would make it build crates anew whose build scripts look at that.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         assert!(command.status().expect("cargo").success(), "im-platform builds");
         // target/<profile>/deps/cluster-… -> target/debug/im-platform, which the flow tests build without the feature: a copy is ours.
         let exe = std::env::current_exe().expect("own path");

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::shim::Server;
+use crate::shim::{HALL, Server};
 
-pub const HALL: &str = "hall@rooms.example.org";
 const JULIET: &str = "juliet@example.org/balcony";
 const ROMEO: &str = "romeo@example.org/orchard";
 

@@ -12,6 +12,8 @@ use cloudbridge::stanza::{Limits, Stanza};
 
 use crate::pep::Pep;
 
+/// The room that there is.
+pub const HALL: &str = "hall@rooms.example.org";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn message(from: &str, to: &str, id: &str, body: &str) -> String {
@@ -684,7 +686,7 @@ fn pump(host: &Host, shared: &Shared) {
             let room = shared.world.lock().expect("world").room.clone();
             let mut w = Writer::new(notice::OCCUPANTS).long(seq).int(i32::try_from(room.len()).expect("few"));
             for (jid, nick) in &room {
-                w = w.str(crate::rooms::HALL).str(jid).str(nick).str("member");
+                w = w.str(HALL).str(jid).str(nick).str("member");
             }
             host.notify(&w.finish()).expect("occupants");
             0

@@ -28,13 +28,13 @@ fn told(name: &str) -> PathBuf {
         .into()
 }
 
-/// Sends until told to stop, each message until it is acknowledged; gives how many those were.
+/// Sends until told to stop, each message until it is acknowledged; gives who it is, how many those were, and how many were repeated.
 async fn send(
     store: Arc<dyn Store>,
     sender: usize,
     sent: Arc<watch::Sender<usize>>,
     enough: Arc<AtomicBool>,
-) -> (usize, usize) {
+) -> (usize, usize, usize) {
     let (mut n, mut repeated) = (0, 0);
     while !enough.load(Ordering::SeqCst) {
         let key = format!("s{sender}-{n:05}");
@@ -57,7 +57,7 @@ async fn send(
         n += 1;
         sent.send_modify(|sent| *sent += 1);
     }
-    (n, repeated)
+    (sender, n, repeated)
 }
 
 /// Waits until so many more were acknowledged.
@@ -144,8 +144,8 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
         }
     }
     spoken.reverse();
-    for (sender, count) in counts.iter().enumerate() {
-        let expected: Vec<String> = (0..count.0).map(|n| format!("s{sender}-{n:05}")).collect();
+    for (sender, count, _) in counts {
+        let expected: Vec<String> = (0..count).map(|n| format!("s{sender}-{n:05}")).collect();
         let start = format!("s{sender}-");
         let mine: Vec<String> = keys.iter().filter(|key| key.starts_with(&start)).cloned().collect();
         assert_eq!(mine, expected, "what sender {sender} was told is stored: once, in order");

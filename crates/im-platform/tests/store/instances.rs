@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 
 use im_api::chat::Outcome;
+use im_api::group::{CreateGroup, Member, Role};
+use im_api::room::Affiliation;
 use im_platform::clock::Clock;
 use im_platform::jid::Jid;
 use im_platform::store::chat::Claimant;
@@ -17,6 +20,7 @@ use crate::races::Dice;
 use crate::support::*;
 
 const JULIET: &str = "juliet@example.org";
+const HALL: &str = "hall@rooms.example.org";
 
 /// Two instances, and a node that both know.
 async fn two() -> (Clock, [Arc<dyn Store>; 2]) {
@@ -206,5 +210,82 @@ async fn a_lease_that_ran_out_is_ended_once_whoever_sweeps() {
     for store in &both {
         assert!(matches!(store.renew(NODE, EPOCH, TTL).await, Err(StoreError::UnknownEpoch)));
         assert!(!store.list_nodes(9, None).await.expect("nodes").items[0].alive);
+    }
+}
+
+/// What becomes of a change whose process dies when it has waited so many times; None when it died.
+async fn dies_after<T>(waits: usize, change: impl Future<Output = T>) -> Option<T> {
+    let (mut change, mut left) = (std::pin::pin!(change), waits);
+    std::future::poll_fn(|context| {
+        let Some(next) = left.checked_sub(1) else { return Poll::Ready(None) };
+        left = next;
+        change.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Members of the group and of the room that it is, as far as they are there.
+async fn pair(store: &Arc<dyn Store>) -> [Option<BTreeSet<String>>; 2] {
+    let group = store.group("g", 99, None).await.ok();
+    let room = store.room(&user(HALL), 99, None).await.ok();
+    [
+        group.map(|g| g.members.into_iter().map(|m| format!("{} {:?}", m.user, m.role)).collect()),
+        room.map(|r| r.members.into_iter().map(|m| format!("{} {:?}", m.user, m.affiliation)).collect()),
+    ]
+}
+
+fn hall() -> CreateGroup {
+    let members = vec![Member { user: JULIET.into(), role: Role::Owner }];
+    CreateGroup { id: "g".into(), name: "g".into(), description: None, room: Some(HALL.into()), members }
+}
+
+/// A change of a group that is a room is two commits. Whoever dies between them, at whichever moment: the other instance completes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_group_that_is_a_room_are_the_same_after_a_death_in_the_middle() {
+    let (clock, both) = two().await;
+    both[0].create_group(hall(), Cause::by("test")).await.expect("created");
+    let (room, romeo, nurse) = (user(HALL), user("romeo@example.org"), user("nurse@example.org"));
+    let (mut by_group, mut by_room) = (true, true);
+    for waits in (1..).step_by(2) {
+        let role = (waits % 4 == 1).then_some(Role::Member);
+        let change = both[0].set_member("g", &romeo, role, false, Cause::by("test"));
+        by_group = by_group && dies_after(waits, change).await.is_none();
+        let affiliation = (waits % 4 == 1).then_some(Affiliation::Admin);
+        let change = both[0].set_affiliation(&room, &nurse, affiliation, Cause::by("test"));
+        by_room = by_room && dies_after(waits, change).await.is_none();
+        // What the dead one may still have under way comes before this, or too late.
+        let role = if waits % 4 == 1 { Role::Admin } else { Role::Member };
+        let another = user("rosaline@example.org");
+        both[1].set_member("g", &another, Some(role), true, Cause::by("test")).await.expect("another");
+        clock.advance(6_000);
+        both[1].sweep().await.expect("swept");
+        let [group, room] = pair(&both[1]).await;
+        assert_eq!(group.expect("a group"), room.expect("a room"), "after {waits} waits");
+        if !by_group && !by_room {
+            break;
+        }
+    }
+}
+
+/// The same of a group that is made or dissolved: who asks again, or the sweep, completes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_and_its_room_come_and_go_together_after_a_death_in_the_middle() {
+    let (_, both) = two().await;
+    for waits in (1..).step_by(6) {
+        let member = vec![(user("nurse@example.org"), Affiliation::Member)];
+        both[1].put_room(&user(HALL), member, Cause::by("test")).await.expect("a room");
+        let once = Once { key: format!("made-{waits}"), fingerprint: [7; 32] };
+        let cause = Cause { once: Some(once), ..Cause::by("test") };
+        let made = dies_after(waits, both[0].create_group(hall(), cause.clone())).await.is_none();
+        both[1].create_group(hall(), cause).await.expect("made by whoever asks again");
+        let [group, room] = pair(&both[1]).await;
+        assert_eq!(group.as_ref().map(BTreeSet::len), Some(2), "after {waits} waits");
+        assert_eq!(group, room, "after {waits} waits");
+        let gone = dies_after(waits, both[0].remove_group("g", Cause::by("test"))).await.is_none();
+        both[1].remove_group("g", Cause::by("test")).await.expect("gone for whoever asks again");
+        assert_eq!(pair(&both[1]).await, [None, None], "after {waits} waits");
+        if !made && !gone {
+            break;
+        }
     }
 }

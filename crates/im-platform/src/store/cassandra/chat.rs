@@ -259,7 +259,7 @@ impl Chat for Cassandra {
         loop {
             let mut part = turn.load::<UserDoc>().await?;
             let Some(doc) = part.doc.as_mut() else { return Ok(()) };
-            if !doc.claim.as_ref().is_some_and(|c| c.claim == claim) {
+            if doc.claim.as_ref().is_none_or(|c| c.claim != claim) {
                 return Ok(());
             }
             doc.claim = None;

@@ -14,7 +14,9 @@ use serde_json::json;
 use super::chat::text;
 use super::cql::Cas;
 use super::once::answer_row;
+use super::pair::Begun;
 use super::part::{Part, end_of};
+use super::room::Say;
 use super::schema::GROUPS;
 use super::{AT_ONCE, Cassandra};
 use crate::jid::UserId;
@@ -58,6 +60,8 @@ impl GroupDoc {
 
 /// Members of a report that one commit takes.
 const REPORTED: usize = 500;
+/// Members that one commit takes over from the room that the group is.
+const FOLLOWED: usize = 64;
 
 /// Servers know administrators, not owners: who is both stays both.
 fn as_reported(before: Option<Role>, role: Option<Role>) -> Option<Role> {
@@ -164,49 +168,44 @@ impl Groups for Cassandra {
             .try_collect()
             .await?;
         let members: Vec<(String, Role)> = known.into_iter().flatten().collect();
-        self.take_report(id, &report, &members, &cause).await
+        let before = self.head::<GroupDoc>(GROUPS, id).await?.and_then(|doc| doc.room);
+        let Some(room) = report.room.clone().or_else(|| before.clone()) else {
+            return Ok(self.take_report(id, &report, &members, &cause).await?.0);
+        };
+        let is_new = before.as_ref() != Some(&room);
+        let begun = if is_new { Begun::New } else { Begun::Members };
+        let begun = self.begin_pair(id, &room, begun).await?;
+        let taken = self.take_report(id, &report, &members, &cause).await;
+        let (answer, changed) = self.end_refused(Some(&begun), taken).await?;
+        if is_new {
+            self.became_a_group(id, &room, &cause).await?;
+        } else {
+            self.room_follows(id, &room, changed, &Say::Each(&cause)).await?;
+        }
+        self.end_pair(&begun).await?;
+        if !answer.changed {
+            self.finish_pairs(Some(id), None).await?;
+        }
+        Ok(answer)
     }
 
     async fn remove_group(&self, id: &str, cause: Cause) -> Result<GroupChanged> {
         self.open_or()?;
-        let mut turn = self.turn(GROUPS, id).await;
-        let mut any = false;
-        loop {
-            let mut part = turn.load::<GroupDoc>().await?;
-            let Some(doc) = part.doc.clone() else {
-                return Ok(GroupChanged { version: 0, changed: any });
-            };
-            let n = part.n;
-            // A group of many members goes in pieces; the last one takes the head.
-            let members: Vec<(String, Role)> =
-                self.rows(GROUPS, id, ("m/", &end_of("m/")), 500, false).await?;
-            let last = members.len() < 500;
-            for (sort, _) in &members {
-                part.remove(sort.clone());
+        let room = self.head::<GroupDoc>(GROUPS, id).await?.and_then(|doc| doc.room);
+        let begun = match &room {
+            Some(room) => Some((self.begin_pair(id, room, Begun::Gone).await?, room)),
+            None => None,
+        };
+        let changed = self.drop_group(id, &cause).await?;
+        if let Some((begun, room)) = begun {
+            if self.group_of(room).await?.is_none() {
+                self.drop_room(room, &cause).await?;
             }
-            if last {
-                part.doc = None;
-                let answers: Vec<(String, serde_json::Value)> =
-                    self.rows(GROUPS, id, ("1/", &end_of("1/")), 500, false).await?;
-                for (sort, _) in answers {
-                    part.remove(sort);
-                }
-                part.say(self.saying(&cause, "im.group.removed", id, &json!({})).await?);
-            }
-            if !turn.commit(part).await? {
-                continue;
-            }
-            any = true;
-            for (sort, _) in &members {
-                self.list_remove(&format!("groups/{}", sort.trim_start_matches("m/")), id, n).await?;
-            }
-            if last {
-                self.list_remove("groups", id, n).await?;
-                if let Some(room) = &doc.room {
-                    self.free_room(room, id).await?;
-                }
-            }
+            self.end_pair(&begun).await?;
+        } else {
+            self.finish_pairs(Some(id), None).await?;
         }
+        Ok(GroupChanged { version: 0, changed })
     }
 
     async fn set_member(
@@ -218,9 +217,7 @@ impl Groups for Cassandra {
         cause: Cause,
     ) -> Result<GroupChanged> {
         self.open_or()?;
-        if self.head::<GroupDoc>(GROUPS, id).await?.is_none() {
-            return Err(StoreError::NotFound("group"));
-        }
+        let doc = self.head::<GroupDoc>(GROUPS, id).await?.ok_or(StoreError::NotFound("group"))?;
         let known = if reported && role.is_some() {
             self.make_known(user).await?
         } else {
@@ -229,42 +226,36 @@ impl Groups for Cassandra {
         if !known {
             return Err(StoreError::NotFound("user"));
         }
-        let wanted = role;
-        let mut turn = self.turn(GROUPS, id).await;
-        loop {
-            let mut part = turn.load::<GroupDoc>().await?;
-            let n = part.n;
-            let mut doc = part.doc.take().ok_or(StoreError::NotFound("group"))?;
-            let before = self.role_of(id, user.as_str()).await?;
-            let role = if reported { as_reported(before, wanted) } else { wanted };
-            if before == role {
-                return Ok(GroupChanged { version: doc.version, changed: false });
-            }
-            if before.is_none() && i64::try_from(doc.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
-                return Err(StoreError::Limit("the group has as many members as it may have"));
-            }
-            doc.set(before, role);
-            if before == Some(Role::Owner) && doc.owners == 0 && !reported {
-                return Err(StoreError::Conflict("a group keeps at least one owner"));
-            }
-            doc.version += 1;
-            let version = doc.version;
-            part.doc = Some(doc);
-            self.write_member(&mut part, id, user.as_str(), role).await?;
-            let data = json!({ "user": user.as_str(), "role": role });
-            part.say(self.saying(&cause, "im.group.member", id, &data).await?);
-            if turn.commit(part).await? {
-                if role.is_none() {
-                    self.list_remove(&format!("groups/{user}"), id, n).await?;
-                }
-                return Ok(GroupChanged { version, changed: true });
-            }
-        }
+        let Some(room) = doc.room else { return self.change_member(id, user, role, reported, &cause).await };
+        let begun = self.begin_pair(id, &room, Begun::Members).await?;
+        let changed = self.change_member(id, user, role, reported, &cause).await;
+        let changed = self.end_refused(Some(&begun), changed).await?;
+        // Also when nothing changed: who asked before may not have come so far.
+        self.room_follows(id, &room, [user.to_string()], &Say::Each(&cause)).await?;
+        self.end_pair(&begun).await?;
+        Ok(changed)
     }
 }
 
 impl Cassandra {
+    /// Makes a group; a replay gives the first answer. The room that it is has the same members from then on.
     pub(super) async fn make_group(&self, new: &CreateGroup, cause: &Cause) -> Result<Group> {
+        let Some(room) = &new.room else { return Ok(self.commit_group(new, cause).await?.0) };
+        let begun = self.begin_pair(&new.id, room, Begun::New).await?;
+        let made = self.commit_group(new, cause).await;
+        let (group, first) = self.end_refused(Some(&begun), made).await?;
+        if first {
+            self.became_a_group(&new.id, room, cause).await?;
+            self.end_pair(&begun).await?;
+        } else {
+            self.end_pair(&begun).await?;
+            self.finish_pairs(Some(&new.id), None).await?;
+        }
+        Ok(group)
+    }
+
+    /// The group, and whether it was made now.
+    async fn commit_group(&self, new: &CreateGroup, cause: &Cause) -> Result<(Group, bool)> {
         let mut members = Vec::with_capacity(new.members.len());
         for member in &new.members {
             let user = UserId::parse(&member.user).map_err(|_| StoreError::NotFound("user"))?;
@@ -278,7 +269,7 @@ impl Cassandra {
             if let Some(row) = answer_row(cause)
                 && let Some(first) = self.row::<Group>(GROUPS, &new.id, &row).await?
             {
-                return Ok(first);
+                return Ok((first, false));
             }
             if part.doc.is_some() {
                 return Err(taken());
@@ -312,7 +303,135 @@ impl Cassandra {
             part.say(self.saying(cause, "im.group.changed", &new.id, &group).await?);
             self.answer_once(&mut part, (GROUPS, &new.id), cause, &new.id, &group).await?;
             if turn.commit(part).await? {
-                return Ok(group);
+                return Ok((group, true));
+            }
+        }
+    }
+
+    async fn change_member(
+        &self,
+        id: &str,
+        user: &UserId,
+        wanted: Option<Role>,
+        reported: bool,
+        cause: &Cause,
+    ) -> Result<GroupChanged> {
+        let mut turn = self.turn(GROUPS, id).await;
+        loop {
+            let mut part = turn.load::<GroupDoc>().await?;
+            let n = part.n;
+            let mut doc = part.doc.take().ok_or(StoreError::NotFound("group"))?;
+            let before = self.role_of(id, user.as_str()).await?;
+            let role = if reported { as_reported(before, wanted) } else { wanted };
+            if before == role {
+                return Ok(GroupChanged { version: doc.version, changed: false });
+            }
+            if before.is_none() && i64::try_from(doc.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
+                return Err(StoreError::Limit("the group has as many members as it may have"));
+            }
+            doc.set(before, role);
+            if before == Some(Role::Owner) && doc.owners == 0 && !reported {
+                return Err(StoreError::Conflict("a group keeps at least one owner"));
+            }
+            doc.version += 1;
+            let version = doc.version;
+            part.doc = Some(doc);
+            self.write_member(&mut part, id, user.as_str(), role).await?;
+            let data = json!({ "user": user.as_str(), "role": role });
+            part.say(self.saying(cause, "im.group.member", id, &data).await?);
+            if turn.commit(part).await? {
+                if role.is_none() {
+                    self.list_remove(&format!("groups/{user}"), id, n).await?;
+                }
+                return Ok(GroupChanged { version, changed: true });
+            }
+        }
+    }
+
+    /// What the room that a group is does to members.
+    pub(super) async fn group_follows(&self, id: &str, all: &[(String, Option<Role>)]) -> Result<()> {
+        let mut known = Vec::with_capacity(all.len());
+        for (user, role) in all {
+            // Somebody who was erased a moment ago stays so.
+            let user = UserId::parse(user).map_err(|_| StoreError::NotFound("user"))?;
+            if role.is_none() || self.make_known(&user).await? {
+                known.push((user.to_string(), *role));
+            }
+        }
+        let cause = Cause::by("room");
+        for piece in known.chunks(FOLLOWED) {
+            let mut turn = self.turn(GROUPS, id).await;
+            loop {
+                let mut part = turn.load::<GroupDoc>().await?;
+                let n = part.n;
+                let Some(mut doc) = part.doc.take() else { return Ok(()) };
+                let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
+                let were: Vec<(String, Role)> = self.rows_of(GROUPS, id, &rows).await?;
+                let mut were: HashMap<String, Role> = were.into_iter().collect();
+                for (user, role) in piece {
+                    let row = member_row(user);
+                    let before = were.get(&row).copied();
+                    if before == *role {
+                        continue;
+                    }
+                    match role {
+                        Some(role) => were.insert(row, *role),
+                        None => were.remove(&row),
+                    };
+                    doc.set(before, *role);
+                    doc.version += 1;
+                    self.write_member(&mut part, id, user, *role).await?;
+                    let data = json!({ "user": user, "role": role });
+                    part.say(self.saying(&cause, "im.group.member", id, &data).await?);
+                }
+                part.doc = Some(doc);
+                if turn.commit(part).await? {
+                    for (user, _) in piece.iter().filter(|(_, role)| role.is_none()) {
+                        self.list_remove(&format!("groups/{user}"), id, n).await?;
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a group; whether there was one.
+    pub(super) async fn drop_group(&self, id: &str, cause: &Cause) -> Result<bool> {
+        let mut turn = self.turn(GROUPS, id).await;
+        let mut any = false;
+        loop {
+            let mut part = turn.load::<GroupDoc>().await?;
+            let Some(doc) = part.doc.clone() else { return Ok(any) };
+            let n = part.n;
+            // A group of many members goes in pieces; the last one takes the head.
+            let members: Vec<(String, Role)> =
+                self.rows(GROUPS, id, ("m/", &end_of("m/")), 500, false).await?;
+            let last = members.len() < 500;
+            for (sort, _) in &members {
+                part.remove(sort.clone());
+            }
+            if last {
+                part.doc = None;
+                let answers: Vec<(String, serde_json::Value)> =
+                    self.rows(GROUPS, id, ("1/", &end_of("1/")), 500, false).await?;
+                for (sort, _) in answers {
+                    part.remove(sort);
+                }
+                part.say(self.saying(cause, "im.group.removed", id, &json!({})).await?);
+            }
+            if !turn.commit(part).await? {
+                continue;
+            }
+            any = true;
+            for (sort, _) in &members {
+                self.list_remove(&format!("groups/{}", sort.trim_start_matches("m/")), id, n).await?;
+            }
+            if last {
+                self.list_remove("groups", id, n).await?;
+                if let Some(room) = &doc.room {
+                    self.free_room(room, id).await?;
+                }
             }
         }
     }
@@ -349,7 +468,7 @@ impl Cassandra {
         report: &ReportGroup,
         members: &[(String, Role)],
         cause: &Cause,
-    ) -> Result<GroupChanged> {
+    ) -> Result<(GroupChanged, Vec<String>)> {
         if let Some(room) = &report.room
             && !self.take_room(room, id).await?
         {
@@ -359,7 +478,7 @@ impl Cassandra {
         if pieces.is_empty() {
             pieces.push(&[]);
         }
-        let (mut differs, count) = (false, pieces.len());
+        let (mut differs, count, mut all) = (false, pieces.len(), Vec::new());
         for (i, piece) in pieces.into_iter().enumerate() {
             let last = i + 1 == count;
             let mut turn = self.turn(GROUPS, id).await;
@@ -388,12 +507,14 @@ impl Cassandra {
                 let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
                 let were: Vec<(String, Role)> = self.rows_of(GROUPS, id, &rows).await?;
                 let were: HashMap<String, Role> = were.into_iter().collect();
+                let mut touched = Vec::new();
                 for (user, role) in piece {
                     let was = were.get(&member_row(user)).copied();
                     let role = as_reported(was, Some(*role));
                     if was != role {
                         doc.set(was, role);
                         self.write_member(&mut part, id, user, role).await?;
+                        touched.push(user.clone());
                         changed = true;
                     }
                 }
@@ -425,7 +546,9 @@ impl Cassandra {
                     }
                 }
                 for sort in gone {
-                    self.list_remove(&format!("groups/{}", sort.trim_start_matches("m/")), id, n).await?;
+                    let user = sort.trim_start_matches("m/");
+                    self.list_remove(&format!("groups/{user}"), id, n).await?;
+                    touched.push(user.to_owned());
                 }
                 if let Some(old) = before
                     .and_then(|doc| doc.room)
@@ -434,24 +557,38 @@ impl Cassandra {
                     self.free_room(&old, id).await?;
                 }
                 differs |= changed;
+                all.extend(touched);
                 if last {
-                    return Ok(GroupChanged { version, changed: differs });
+                    return Ok((GroupChanged { version, changed: differs }, all));
                 }
                 break;
             }
         }
-        Ok(GroupChanged { version: 0, changed: differs })
+        Ok((GroupChanged { version: 0, changed: differs }, all))
     }
 
     /// Takes an erased user out; true when it was a member. A group that loses its last owner by that goes if nobody is left in it, else an admin or a
     /// member is the next. One that was without an owner (a server's) stays as it is.
     pub(super) async fn forget_member(&self, id: &str, user: &str) -> Result<bool> {
+        let room = self.head::<GroupDoc>(GROUPS, id).await?.and_then(|doc| doc.room);
+        let Some(room) = room else { return Ok(self.take_out(id, user).await?.is_some()) };
+        let begun = self.begin_pair(id, &room, Begun::Members).await?;
+        let taken = self.take_out(id, user).await?;
+        let users = [user.to_owned()].into_iter().chain(taken.iter().flatten().cloned());
+        self.room_follows(id, &room, users, &Say::Nothing).await?;
+        self.end_pair(&begun).await?;
+        Ok(taken.is_some())
+    }
+
+    /// None: it was no member. Else who is the owner now, if that is another one.
+    async fn take_out(&self, id: &str, user: &str) -> Result<Option<Option<String>>> {
         let mut turn = self.turn(GROUPS, id).await;
         loop {
             let mut part = turn.load::<GroupDoc>().await?;
             let n = part.n;
-            let Some(mut doc) = part.doc.take() else { return Ok(false) };
-            let Some(before) = self.role_of(id, user).await? else { return Ok(false) };
+            let Some(mut doc) = part.doc.take() else { return Ok(None) };
+            let Some(before) = self.role_of(id, user).await? else { return Ok(None) };
+            let mut next = None;
             doc.set(Some(before), None);
             doc.version += 1;
             part.remove(member_row(user));
@@ -463,6 +600,7 @@ impl Cassandra {
                 let others = others.into_iter().filter(|(sort, _)| *sort != member_row(user));
                 if let Some((heir, role)) = others.min_by_key(|(_, role)| *role != Role::Admin) {
                     doc.set(Some(role), Some(Role::Owner));
+                    next = Some(heir.trim_start_matches("m/").to_owned());
                     part.put(heir, &Role::Owner, None)?;
                 }
             }
@@ -474,7 +612,7 @@ impl Cassandra {
                         self.free_room(&room, id).await?;
                     }
                 }
-                return Ok(true);
+                return Ok(Some(next));
             }
         }
     }

@@ -141,7 +141,7 @@ impl Cassandra {
         let floor = self.head::<UserDoc>(USERS, home).await?.map_or(0, |doc| doc.floor);
         let status = decision.status(floor).to_owned();
         let old = status != "pending" && decision.decided_at <= self.clock.now() - self.settings.history;
-        Ok((!old).then(|| Found { letter, status }))
+        Ok((!old).then_some(Found { letter, status }))
     }
 
     pub(super) async fn history_page(&self, page: &HistoryPage) -> Result<History> {

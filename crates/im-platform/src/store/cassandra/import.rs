@@ -66,7 +66,7 @@ impl Cassandra {
                 self.write_block(&user, &blocked, true, &cause).await.map(|c| c.changed)
             }
             Item::Group(new) => self.make_group(&new, &cause).await.map(|_| true),
-            Item::Room(room, members) => self.write_room(&room, members).await.map(|()| true),
+            Item::Room(room, members) => self.write_room(&room, &members, &cause).await.map(|()| true),
             Item::Wrong(detail) => return Ok(Imported::Failed { detail }),
         };
         match done {

@@ -18,6 +18,7 @@ mod import;
 mod list;
 mod media;
 mod once;
+mod pair;
 mod part;
 mod room;
 mod schema;

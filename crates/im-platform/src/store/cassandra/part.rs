@@ -22,7 +22,7 @@ use super::Cassandra;
 use super::cql::Cas;
 use super::downlink::Said;
 use super::schema::Table;
-use crate::store::{Result, StoreError};
+use crate::store::{Cause, Result, StoreError};
 
 /// Commits whose marks a head keeps.
 const TRAIL: usize = 8;
@@ -156,6 +156,16 @@ impl Cassandra {
 
     /// Removes an entity with all its rows, a piece at a time; the last one takes the head.
     pub(super) async fn drop_entity(&self, table: Table, id: &str) -> Result<()> {
+        self.drop_entity_saying(table, id, None).await
+    }
+
+    /// The same; the last piece announces that it is gone.
+    pub(super) async fn drop_entity_saying(
+        &self,
+        table: Table,
+        id: &str,
+        say: Option<(&Cause, &str)>,
+    ) -> Result<()> {
         let mut turn = self.turn(table, id).await;
         loop {
             let mut part = turn.load::<serde_json::Value>().await?;
@@ -165,8 +175,11 @@ impl Cassandra {
             for (sort, _) in rows {
                 part.remove(sort);
             }
-            if last {
-                part.doc = None;
+            if last
+                && part.doc.take().is_some()
+                && let Some((cause, kind)) = say
+            {
+                part.say(self.saying(cause, kind, id, &serde_json::json!({})).await?);
             }
             if turn.commit(part).await? && last {
                 return Ok(());

@@ -16,6 +16,7 @@ impl Cassandra {
         let mut more = self.end_leases().await?;
         more |= self.end_states().await?;
         more |= self.say_left().await?;
+        self.finish_pairs(None, Some(LEFT)).await?;
         more |= self.finish_erasures().await?;
         more |= self.cut_downlink().await?;
         more |= self.remove_due().await?;
