@@ -165,13 +165,18 @@ struct Running {
 
 impl Running {
     fn start(mode: &str) -> Running {
+        Running::with(|_| mode)
+    }
+
+    /// Each module in the mode that is given for it.
+    fn with<'m>(mode: impl Fn(&str) -> &'m str) -> Running {
         let home = tempfile::tempdir().expect("scratch");
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", silent.local_addr().expect("bound"));
         let mut settings =
             vec![("platform.url".to_owned(), url), ("chat.history".to_owned(), "platform".to_owned())];
         for module in cloudbridge::config::MODULES {
-            settings.push((format!("{module}.mode"), mode.to_owned()));
+            settings.push((format!("{module}.mode"), mode(module).to_owned()));
             settings.push((format!("{module}.timeoutMillis"), "60000".to_owned()));
         }
         let host = Host::start(Start {
@@ -356,6 +361,35 @@ fn each_line_is_what_a_running_host_does_in_each_mode() {
                 };
                 assert_eq!(running.pass(line, number, &xml, false), expected, "{}", what(other));
             }
+        }
+    }
+}
+
+/// Requests to rooms are group's, what rooms become is room's: nobody is asked about the first where nobody follows the second.
+#[test]
+fn who_belongs_to_rooms_is_asked_about_only_where_groups_and_rooms_are_decided() {
+    for (group, room, expected) in [
+        ("decide", "decide", Some(4)),
+        ("decide", "mirror", Some(1)),
+        ("decide", "watch", Some(1)),
+        ("decide", "off", None),
+        ("mirror", "decide", Some(1)),
+        ("watch", "decide", Some(1)),
+        ("off", "decide", None),
+    ] {
+        let running = Running::with(|module| match module {
+            "group" => group,
+            "room" => room,
+            _ => "off",
+        });
+        let modes: Vec<_> =
+            running.filter.iter().filter(|line| line.0 == "room").map(|line| line.3).collect();
+        assert_eq!(modes, expected.map_or(Vec::new(), |mode| vec![mode; 2]), "group {group}, room {room}");
+        for line in lines().iter().filter(|line| line.source == Source::Room && line.row.is_some()) {
+            // What is held where both are decided is the lines' test.
+            let xml = line.stanza(0, None);
+            let taken = expected != Some(4) && running.host.offer(1, Flags(HOLD | ROOM), xml.as_bytes());
+            assert!(!taken, "{}: group {group}, room {room}", line.what);
         }
     }
 }
