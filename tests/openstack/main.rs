@@ -5,6 +5,9 @@ mod admin;
 mod bridge;
 mod cloud;
 mod media;
+#[expect(dead_code, reason = "the stand-in for the shim is that of tests/flow, which uses more of it")]
+#[path = "../flow/pep.rs"]
+mod pep;
 mod platform;
 #[expect(dead_code, reason = "the stand-in for the shim is that of tests/flow, which uses more of it")]
 #[path = "../flow/shim.rs"]
