@@ -408,9 +408,10 @@ fn field(h: &mut String, config: &Config, setting: &Setting<'_>) {
             } else {
                 "not set"
             };
+            // No password field: with several of them a browser takes the form for several logins, and offers to keep what is typed.
             let _ = write!(
                 h,
-                "<input type=\"password\" autocomplete=\"off\" id=\"{id}\" name=\"{name}\" value=\"\" placeholder=\"{shown}\" aria-describedby=\"{id}-help\">"
+                "<input type=\"text\" class=\"cb-secret\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\" id=\"{id}\" name=\"{name}\" value=\"\" placeholder=\"{shown}\" aria-describedby=\"{id}-help\">"
             );
             if config.raw().contains_key(setting.key) {
                 let _ = write!(
@@ -435,7 +436,7 @@ fn field(h: &mut String, config: &Config, setting: &Setting<'_>) {
     );
 }
 
-const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid;white-space:pre-wrap;overflow-wrap:anywhere}.cb-table caption{text-align:left;font-weight:600;padding:.6em 0 .2em}#cloudbridge h3{font-size:1em;margin:1.2em 0 .2em}#cb-stanza{font-family:monospace;max-width:100%}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}#cloudbridge .cb-clear{font-weight:400;min-width:0}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}</style>";
+const STYLE: &str = "<style>#cloudbridge{max-width:60em;line-height:1.4}#cloudbridge h2{font-size:1.15em;margin:1.4em 0 .4em}.cb-table{border-collapse:collapse}.cb-table th,.cb-table td{text-align:left;padding:.2em .8em .2em 0;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}.cb-table th{font-weight:600}.cb-message{padding:.6em .8em;border-left:4px solid;white-space:pre-wrap;overflow-wrap:anywhere}.cb-table caption{text-align:left;font-weight:600;padding:.6em 0 .2em}#cloudbridge h3{font-size:1em;margin:1.2em 0 .2em}#cb-stanza{font-family:monospace;max-width:100%}.cb-good{border-color:#1b6e2c;background:#eaf6ec;color:#0c3d17}.cb-bad{border-color:#a4161a;background:#fdecec;color:#5a0b0e}.cb-ladder dt{font-weight:600;float:left;clear:left;width:5em}.cb-ladder dd{margin-left:5em}.cb-field{margin:.7em 0}.cb-field label{font-weight:600;display:inline-block;min-width:14em}#cloudbridge .cb-clear{font-weight:400;min-width:0}.cb-help{margin:.1em 0 0;color:#444;font-size:.92em}#cloudbridge fieldset{border:1px solid #bbb;margin:1em 0;padding:.4em 1em}#cloudbridge legend{font-weight:600}.cb-secret{-webkit-text-security:disc}</style>";
 
 // Renews the figures; the page is complete without it.
 const SCRIPT: &str = "<script>(function(){function at(o,p){return p.split('/').slice(1).reduce(function(v,k){return v==null?null:v[k]},o)}function show(v){return v==null?'\\u2013':v===true?'yes':v===false?'no':String(v)}setInterval(function(){fetch('?json',{credentials:'same-origin'}).then(function(r){return r.ok?r.json():null}).then(function(s){if(!s)return;document.querySelectorAll('#cloudbridge [data-cb]').forEach(function(e){e.textContent=show(at(s,e.getAttribute('data-cb')))})}).catch(function(){})},2000)})()</script>";

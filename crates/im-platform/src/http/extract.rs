@@ -19,7 +19,7 @@ use crate::jid::UserId;
 use crate::store::footprint::Viewer;
 use crate::store::{Cause, Once};
 
-/// A JSON body.
+/// A JSON body, which is an object: serde would take a list for the fields of one, in their order.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -30,7 +30,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::ContentType("application/json"));
         }
-        parse(&whole(request).await?).map(Self)
+        let body = whole(request).await?;
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(ApiError::field("", "must be an object"));
+        }
+        parse(&body).map(Self)
     }
 }
 
