@@ -64,11 +64,14 @@ const DECIDING: &[(&str, &str)] = &[
     ("plugin.cloudbridge.friend.timeoutMillis", "60000"),
 ];
 
-/// `cargo xtask bench fig13 [--quick | --long]`.
+/// `cargo xtask bench fig13 [--quick | --long] [--without-cassandra]`.
 pub fn fig13(project: &Project, words: &[&str]) -> Result<(), Failure> {
-    let plan = Plan::of(project, "fig13", words)?;
+    let without = "--without-cassandra";
+    let others: Vec<&str> = words.iter().copied().filter(|word| *word != without).collect();
+    let plan = Plan::of(project, "fig13", &others)?;
+    let ring = |one: &&Configuration| matches!(one.backend, Backend::Cloud(_));
     let mut whole = Whole::prepare(project, &["-Xmx1g"])?;
-    for configuration in FIG13 {
+    for configuration in FIG13.iter().filter(|one| !(words.contains(&without) && ring(one))) {
         whole.start(configuration)?;
     }
     whole.load(&format!("fig13 {}", plan.told(&whole)))?;
