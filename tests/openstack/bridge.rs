@@ -116,7 +116,8 @@ fn a_wrong_secret_a_missing_endpoint_and_a_missing_role_are_each_said_so_that_so
     cloud.platforms(&here(&platform));
     let (id, _) = cloud.application();
     let nobody = cloud.password("nobody");
-    let cases: [(&[(&str, &str)], &str, &str); 4] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 4] = [
         (
             &[("keystone.applicationCredentialSecret.password", "canary-wrong")],
             "refused the application credential",
