@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use super::{Credential, Target};
 
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+/// How long a child may take to end.
+const END_LIMIT: Duration = Duration::from_secs(10);
 /// How long a child may take from its start to its first line (a migration may run).
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -84,7 +86,8 @@ impl Embedded {
         lock(&self.shared).child.clone()
     }
 
-    /// Closes the pipe, waits for the child to end (it finishes what it accepted) and for the supervisor.
+    /// Closes the pipe, waits for the child to end (it finishes what it accepted) and for the supervisor. A child that does not end within
+    /// [`END_LIMIT`] is killed.
     pub fn stop(&mut self) {
         {
             let mut inner = lock(&self.shared);
@@ -92,9 +95,17 @@ impl Embedded {
             inner.stdin = None;
         }
         self.shared.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        let give_up = Instant::now() + END_LIMIT;
+        while !thread.is_finished() && Instant::now() < give_up {
+            std::thread::park_timeout(Duration::from_millis(10));
         }
+        // It neither reads its pipe nor closes its own: the supervisor would wait for ever.
+        let pid = lock(&self.shared).child.pid.filter(|_| !thread.is_finished());
+        if let Some(pid) = pid {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+        let _ = thread.join();
     }
 }
 
@@ -245,9 +256,9 @@ fn greet(
     Ok((port, stdout))
 }
 
-/// Waits for the end; a child that ignores its closed pipe for ten seconds is killed.
+/// Waits for the end; a child that ignores its closed pipe is killed.
 fn wait(child: &mut Child) -> String {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + END_LIMIT;
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return status.to_string(),

@@ -482,8 +482,17 @@ impl Server {
         pid
     }
 
+    /// Returns when each of its threads stands still: until then one may answer.
     pub fn freeze_platform(&self) {
-        self.signal("-STOP");
+        let pid = self.signal("-STOP");
+        let stands = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat =
+                std::fs::read_to_string(task.expect("a thread").path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        while !std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads").all(stands) {
+            std::thread::yield_now();
+        }
     }
 
     pub fn thaw_platform(&self) {
