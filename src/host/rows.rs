@@ -144,6 +144,25 @@ impl Core {
         }
     }
 
+    /// A stanza that a row claims, held in memory for at most `limit`.
+    pub fn held_by(&self, row: &Arc<Row>, token: u64, lane: Arc<str>, bytes: &[u8], limit: Duration) -> Held {
+        Held {
+            seq: self.journal.next_seq(),
+            key: self.keys.next(),
+            lane,
+            token: Some(token),
+            bytes: Arc::from(bytes),
+            journal_bytes: 0,
+            sent_ms: now_ms(),
+            ask: true,
+            storable: false,
+            again: false,
+            gone: false,
+            deadline: Instant::now() + limit,
+            row: Some(Arc::clone(row)),
+        }
+    }
+
     fn claim_row(&self, row: &Arc<Row>, token: u64, value: &Value, bytes: &[u8], stopping: bool) -> bool {
         let settings = self.config().module(row.module());
         let sender = value.get("from").and_then(Value::as_str).unwrap_or_default();
@@ -163,21 +182,7 @@ impl Core {
             self.row_counts.add(&row.name, "native");
             return false;
         }
-        let held = Held {
-            seq: self.journal.next_seq(),
-            key: self.keys.next(),
-            lane,
-            token: Some(token),
-            bytes: Arc::from(bytes),
-            journal_bytes: 0,
-            sent_ms: now_ms(),
-            ask: true,
-            storable: false,
-            again: false,
-            gone: false,
-            deadline: Instant::now() + Duration::from_millis(settings.timeout_ms),
-            row: Some(Arc::clone(row)),
-        };
+        let held = self.held_by(row, token, lane, bytes, Duration::from_millis(settings.timeout_ms));
         self.row_counts.add(&row.name, "taken");
         let alone = (unable && row.request.is_some()).then(|| on_failure(policy));
         let moves = lock(&self.row_lanes).push(held, alone);

@@ -28,7 +28,7 @@ use crate::modules::footprint::{self, About, GEOLOC, MICROBLOG, NS, PUBSUB, Wish
 use crate::platform::PlatformError;
 use crate::stanza::{Limits, Stanza, jid};
 
-use super::core::{Core, lock, now_ms};
+use super::core::{Core, lock};
 use super::pep::{self, PepError};
 use super::rows::{answer, on_failure};
 use platform::{Told, delete, mine, own_feature, put};
@@ -80,21 +80,7 @@ impl Core {
         let config = self.config();
         let full = lock(&self.row_lanes).held() >= config.held_max;
         let limit = Duration::from_millis(config.module(row.module()).timeout_ms) + PATIENCE;
-        let held = Held {
-            seq: self.journal.next_seq(),
-            key: self.keys.next(),
-            lane,
-            token: Some(token),
-            bytes: Arc::from(bytes),
-            journal_bytes: 0,
-            sent_ms: now_ms(),
-            ask: true,
-            storable: false,
-            again: false,
-            gone: false,
-            deadline: Instant::now() + limit,
-            row: Some(Arc::clone(row)),
-        };
+        let held = self.held_by(row, token, lane, bytes, limit);
         self.row_counts.add(&row.name, "taken");
         let alone = (full || self.stopping.load(Ordering::Acquire)).then(|| on_failure(Policy::Closed));
         let moves = lock(&self.row_lanes).push(held, alone);
