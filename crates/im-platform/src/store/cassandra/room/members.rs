@@ -137,6 +137,7 @@ impl Cassandra {
         Ok(changed)
     }
 
+    /// Announces a room's members; that the room is a group is said with them.
     async fn say_members(
         &self,
         part: &mut Part<RoomDoc>,
@@ -155,7 +156,11 @@ impl Cassandra {
             }
             _ => return Ok(()),
         };
-        part.say(self.saying(cause, "im.room.changed", room, &json!({ "members": members })).await?);
+        let mut data = json!({ "members": members });
+        if let Some(group) = group {
+            data["group"] = group.into();
+        }
+        part.say(self.saying(cause, "im.room.changed", room, &data).await?);
         Ok(())
     }
 }
