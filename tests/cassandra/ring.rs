@@ -17,7 +17,31 @@ const READY: Duration = Duration::from_secs(240);
 pub struct Ring {
     nodes: Vec<Node>,
     java: PathBuf,
+    jvm: Vec<String>,
     lib: PathBuf,
+}
+
+/// What a ring is like.
+#[derive(Clone, Copy)]
+pub struct Shape<'a> {
+    /// How many nodes.
+    pub size: u8,
+    /// Lines of `cassandra.yaml` that say who is let in.
+    pub access: &'a str,
+    /// Options of a node's JVM.
+    pub jvm: &'a [&'a str],
+}
+
+impl Shape<'_> {
+    /// So many nodes that let everybody in and are soon there.
+    #[must_use]
+    pub fn quick(size: u8) -> Self {
+        Self {
+            size,
+            access: "authenticator: AllowAllAuthenticator\n",
+            jvm: &["-Xms256m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+        }
+    }
 }
 
 struct Node {
@@ -59,14 +83,15 @@ const EXPORT: &[&str] = &[
 ];
 
 impl Ring {
-    /// Starts `size` nodes one after the other and waits for each. `here`: the folder with the configuration files; `lib`: Cassandra's jars;
+    /// Starts nodes one after the other and waits for each. `here`: the folder with the configuration files; `lib`: Cassandra's jars;
     /// `folder`: an empty one for data and logs.
-    pub fn start(size: u8, java: &Path, here: &Path, lib: &Path, folder: &Path) -> io::Result<Self> {
-        let address = |n: u8| Ipv4Addr::new(127, 0, 0, 10 + n);
+    pub fn start(shape: &Shape<'_>, java: &Path, here: &Path, lib: &Path, folder: &Path) -> io::Result<Self> {
+        let (size, address) = (shape.size, Self::address);
         let storage = common_port(size, &address)?;
         let ssl = common_port(size, &address)?;
         let native = common_port(size, &address)?;
-        let mut ring = Self { nodes: Vec::new(), java: java.into(), lib: lib.into() };
+        let jvm = shape.jvm.iter().map(|&option| option.into()).collect();
+        let mut ring = Self { nodes: Vec::new(), java: java.into(), jvm, lib: lib.into() };
         for n in 0..size {
             let node = folder.join(format!("node-{n}"));
             fs::create_dir_all(&node)?;
@@ -83,6 +108,7 @@ impl Ring {
             for (name, value) in values {
                 yaml = yaml.replace(name, &value);
             }
+            yaml.push_str(shape.access);
             fs::write(node.join("cassandra.yaml"), yaml)?;
             fs::copy(here.join("logback.xml"), node.join("logback.xml"))?;
             let at = SocketAddr::from((address(n), native));
@@ -91,6 +117,12 @@ impl Ring {
             ring.wait(usize::from(n))?;
         }
         Ok(ring)
+    }
+
+    /// Where node `n` listens, in every ring.
+    #[must_use]
+    pub fn address(n: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, 0, 0, 10 + n)
     }
 
     /// Where the nodes listen for clients.
@@ -126,8 +158,9 @@ impl Ring {
         for name in EXPORT {
             java.arg(format!("--add-exports={name}=ALL-UNNAMED"));
         }
-        java.args(["-Xms256m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k"])
+        java.args(&self.jvm)
             .args([
+                "-Xss512k",
                 "-Djdk.attach.allowAttachSelf=true",
                 "-Djava.io.tmpdir=/tmp",
                 "-Dcassandra.skip_wait_for_gossip_to_settle=0",

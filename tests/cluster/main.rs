@@ -35,6 +35,10 @@ impl Drop for Instance {
 
 impl Instance {
     fn start(prefix: &str) -> Self {
+        Self::start_in("cluster", prefix)
+    }
+
+    fn start_in(keyspace: &str, prefix: &str) -> Self {
         let ring = std::env::var("IM_PLATFORM_TEST_CASSANDRA")
             .expect("IM_PLATFORM_TEST_CASSANDRA says where a ring is");
         let ring: Vec<&str> = ring.split(',').collect();
@@ -44,12 +48,12 @@ impl Instance {
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let config = format!(
             "listen = \"127.0.0.1:{port}\"\ndata = {:?}\n[[credentials]]\nname = \"openfire\"\nscope = \"bridge\"\ntoken_file = {:?}\n\
-             [cassandra]\ncontact_points = {ring:?}\nkeyspace = \"cluster\"\nreplication = 1\nprefix = \"{prefix}\"\n",
+             [cassandra]\ncontact_points = {ring:?}\nkeyspace = \"{keyspace}\"\nreplication = 1\nprefix = \"{prefix}\"\n",
             file("data"),
             file("token"),
         );
         std::fs::write(file("config.toml"), config).expect("written");
-        let child = spawn(&file("config.toml"));
+        let child = spawn(Build::Now, &file("config.toml"));
         Self { folder, port, child }
     }
 
@@ -63,23 +67,31 @@ impl Instance {
         self.child.wait().expect("gone");
     }
 
-    /// Asks it to end, waits until it has, and starts the next one in its place.
-    fn replace(&mut self) {
+    /// Asks it to end, waits until it has, and starts one of another build in its place.
+    fn replace(&mut self, by: Build) {
         let asked =
             Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
         assert!(asked.success());
         assert!(self.child.wait().expect("gone").success(), "it finishes what it accepted");
-        self.child = spawn(&self.folder.path().join("config.toml"));
+        self.child = spawn(by, &self.folder.path().join("config.toml"));
     }
 }
 
-/// The standalone platform, which speaks to a ring.
-fn platform_binary() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
+/// Standalone platforms, which speak to a ring.
+#[derive(Clone, Copy)]
+enum Build {
+    /// This one.
+    Now,
+    /// One that knows a format more, as a later version may.
+    Next,
+}
+
+fn platform_binary(build: Build) -> PathBuf {
+    static BUILT: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    let built = |feature: &str| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "-p", "im-platform", "--features", "cassandra"]);
+        command.args(["build", "--quiet", "-p", "im-platform", "--features", feature]);
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         // What cargo tells a test about its own package would make it build crates anew whose build scripts look at that.
         for (name, _) in std::env::vars_os() {
@@ -92,16 +104,17 @@ fn platform_binary() -> PathBuf {
         // target/<profile>/deps/cluster-… -> target/debug/im-platform, which the flow tests build without the feature: a copy is ours.
         let exe = std::env::current_exe().expect("own path");
         let debug = exe.ancestors().nth(3).expect("target").join("debug");
-        let copy = debug.join("im-platform-for-rings");
+        let copy = debug.join(format!("im-platform-with-{feature}"));
         std::fs::copy(debug.join("im-platform"), &copy).expect("copied");
         copy
     };
-    BUILT.get_or_init(build).clone()
+    BUILT.get_or_init(|| ["cassandra", "next-format"].map(built))[build as usize].clone()
 }
 
-fn spawn(config: &std::path::Path) -> Child {
-    let mut command = Command::new(platform_binary());
-    command.args(["serve", "--config"]).arg(config).stdin(Stdio::null()).stderr(Stdio::null());
+fn spawn(build: Build, config: &std::path::Path) -> Child {
+    let mut command = Command::new(platform_binary(build));
+    let log = std::fs::File::options().create(true).append(true).open(config.with_file_name("log"));
+    command.args(["serve", "--config"]).arg(config).stdin(Stdio::null()).stderr(log.expect("a log"));
     command.spawn().expect("an instance")
 }
 
@@ -156,7 +169,7 @@ fn an_instance_that_is_killed_under_load_loses_and_doubles_nothing() {
     server.until("stored", |s| s["modules"]["chat"]["held"] == 0);
     let gone = asked(&server, &instances);
     let other = 1 - gone;
-    instances[other].child = spawn(&instances[other].folder.path().join("config.toml"));
+    instances[other].child = spawn(Build::Now, &instances[other].folder.path().join("config.toml"));
     instances[gone].kill();
     server.log_in("juliet@example.org/chamber", 0);
     assert_eq!(server.received("juliet@example.org/chamber", 50), ids(101..=150));
@@ -165,9 +178,10 @@ fn an_instance_that_is_killed_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_rolling_update_under_load_loses_and_doubles_nothing() {
+fn a_rolling_update_to_a_new_format_under_load_loses_and_doubles_nothing() {
     let prefix = prefix();
-    let mut instances = [Instance::start(&prefix), Instance::start(&prefix)];
+    // A keyspace of its own: what it becomes here is nothing for the others.
+    let mut instances = ["rolling", "rolling"].map(|keyspace| Instance::start_in(keyspace, &prefix));
     let server = bridge(&instances);
     let (stop, sent) = (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::AtomicU32::new(0));
     std::thread::scope(|scope| {
@@ -182,11 +196,20 @@ fn a_rolling_update_under_load_loses_and_doubles_nothing() {
         for instance in &mut instances {
             let before = server.received(BALCONY, 1).len();
             server.received(BALCONY, before + 20);
-            instance.replace();
+            instance.replace(Build::Next);
             server.received(BALCONY, before + 60);
         }
+        // And one of them back: the older build uses what the newer one has made.
+        let before = server.received(BALCONY, 1).len();
+        instances[0].replace(Build::Now);
+        server.received(BALCONY, before + 60);
         stop.store(true, std::sync::atomic::Ordering::Release);
     });
+    let log = std::fs::read_to_string(instances[0].folder.path().join("log")).expect("a log");
+    assert!(
+        log.contains("new format"),
+        "the first one made the next format while the other one worked: {log}"
+    );
     let sent = sent.load(std::sync::atomic::Ordering::Acquire);
     assert_eq!(
         server.received(BALCONY, usize::try_from(sent).expect("small")),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::project::{Doing, Failure, Output, Project, execute};
-use crate::ring::Ring;
+use crate::ring::{Ring, Shape};
 use crate::tools::{Jdk, gradle};
 
 /// Where Cassandra's jars are, fetched unless the build file is the one that they were fetched with.
@@ -42,7 +42,7 @@ pub fn run(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Vec<Outcome>
     }
     let java = jdk.home.join("bin/java");
     let here = project.root.join("tests/cassandra");
-    let ring = Ring::start(1, &java, &here, &lib, &folder).doing("starting Cassandra")?;
+    let ring = Ring::start(&Shape::quick(1), &java, &here, &lib, &folder).doing("starting Cassandra")?;
     let suites: [(&str, &str, &str, &[&str]); 2] = [
         ("im-platform", "store", "cassandra", &["cassandra::", "instances::", "faults::"]),
         ("cloudbridge", "cluster", "cluster", &[]),

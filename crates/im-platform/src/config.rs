@@ -114,6 +114,10 @@ struct RawCassandra {
     prefix: Option<String>,
     username: Option<String>,
     password_file: Option<PathBuf>,
+    datacenter: Option<String>,
+    ca_file: Option<PathBuf>,
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -328,10 +332,38 @@ fn ring(raw: RawCassandra, store: &Settings) -> Result<crate::store::cassandra::
         (None, None) => None,
         _ => return Err(wrong("cassandra.username", "goes with password_file")),
     };
+    if raw.datacenter.as_deref().is_some_and(|name| name.is_empty() || name.contains(['\'', '"'])) {
+        return Err(wrong(
+            "cassandra.datacenter",
+            "must be the name of a data centre, as nodetool status says it",
+        ));
+    }
+    let own = match (&raw.cert_file, &raw.key_file) {
+        (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+        (None, None) => None,
+        _ => return Err(wrong("cassandra.cert_file", "goes with key_file")),
+    };
+    let tls = match &raw.ca_file {
+        Some(ca) => {
+            let key = |file: &Path| match own {
+                _ if file == ca => "cassandra.ca_file",
+                Some((certificate, _)) if file == certificate => "cassandra.cert_file",
+                _ => "cassandra.key_file",
+            };
+            let client = crate::store::cassandra::tls::client(ca, own);
+            Some(client.map_err(|e| wrong(key(&e.file), &e.to_string()))?)
+        }
+        None if own.is_some() => {
+            return Err(wrong("cassandra.cert_file", "needs ca_file, which switches TLS on"));
+        }
+        None => None,
+    };
     Ok(crate::store::cassandra::Settings {
         contact_points: raw.contact_points,
         keyspace,
         replication: raw.replication,
+        datacenter: raw.datacenter,
+        tls,
         prefix: raw.prefix.unwrap_or_default(),
         login,
         max_pending: store.max_pending,
@@ -421,7 +453,11 @@ mod tests {
         }
         std::fs::write(at("short"), "short\n").expect("written");
         let ca = rcgen::generate_simple_self_signed(vec!["example.org".into()]).expect("a certificate");
-        std::fs::write(at("cloud-ca.pem"), ca.cert.pem()).expect("written");
+        for name in ["cloud-ca.pem", "ring-ca.pem", "ring-client.pem"] {
+            std::fs::write(at(name), ca.cert.pem()).expect("written");
+        }
+        std::fs::write(at("ring-client.key"), ca.signing_key.serialize_pem()).expect("written");
+        std::fs::write(at("cassandra"), "secret\n").expect("written");
         let text = EXAMPLE.replace("/etc/im-platform/", &format!("{}/", folder.path().display()));
         std::fs::write(at("config"), change(text)).expect("written");
         let vars = vars.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
@@ -476,20 +512,51 @@ mod tests {
         assert!(said.contains("cassandra.contact_points"), "{said}");
     }
 
-    /// The example with everything about a cloud switched on.
-    fn with_cloud(text: String) -> String {
-        let from = text.find("# [keystone]").expect("the section");
-        let until = text.find("# [cassandra]").expect("the section");
-        let (head, tail, rest) = (&text[..from], &text[from..until], &text[until..]);
-        let on = |line: &str| match line.strip_prefix("# ") {
+    #[cfg(feature = "cassandra")]
+    #[test]
+    fn what_the_example_says_of_a_guarded_ring_is_valid_and_what_is_wrong_is_named() {
+        let on = |text: String| {
+            let (head, rest) = text.split_once("# [cassandra]").expect("the section");
+            let from = format!("# [cassandra]{rest}");
+            let lines: Vec<String> = from.lines().map(uncommented).collect();
+            format!("{head}{}\n", lines.join("\n"))
+        };
+        let ring = check(on, &[]).expect("valid").cassandra.expect("a ring");
+        assert!(ring.tls.is_some() && ring.login.is_some());
+        assert_eq!((ring.datacenter.as_deref(), ring.replication), (Some("dc1"), Some(3)));
+        for (from, to, expected) in [
+            ("ring-ca.pem", "no-ca.pem", "cassandra.ca_file"),
+            ("ring-ca.pem", "token", "cassandra.ca_file"),
+            ("ring-client.pem", "secret", "cassandra.cert_file"),
+            ("ring-client.key", "token", "cassandra.key_file"),
+            ("\nkey_file = ", "\n# key_file = ", "cassandra.cert_file: goes with key_file"),
+            ("\nca_file = ", "\n# ca_file = ", "needs ca_file, which switches TLS on"),
+            ("\"dc1\"", "\"d'c\"", "cassandra.datacenter"),
+        ] {
+            let changed = |text: String| on(text).replace(from, to);
+            let said = check(changed, &[]).expect_err(expected);
+            assert!(said.contains(expected), "{from}: {said}");
+        }
+    }
+
+    /// A line of the example with its setting switched on.
+    fn uncommented(line: &str) -> String {
+        match line.strip_prefix("# ") {
             Some(rest)
                 if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' ')) =>
             {
                 rest.to_owned()
             }
             _ => line.to_owned(),
-        };
-        let tail: Vec<String> = tail.lines().map(on).collect();
+        }
+    }
+
+    /// The example with everything about a cloud switched on.
+    fn with_cloud(text: String) -> String {
+        let from = text.find("# [keystone]").expect("the section");
+        let until = text.find("# [cassandra]").expect("the section");
+        let (head, tail, rest) = (&text[..from], &text[from..until], &text[until..]);
+        let tail: Vec<String> = tail.lines().map(uncommented).collect();
         head.to_owned() + &tail.join("\n") + "\n" + rest
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cassandra;
 use crate::project::{Doing, Failure, Output, Project};
-use crate::ring::Ring;
+use crate::ring::{Ring, Shape};
 use crate::tools::Jdk;
 
 /// Scope and rights of the bridge; known here only, and gone with the run.
@@ -52,8 +52,10 @@ impl Cloud {
         let ring = folder.join("ring");
         fs::create_dir_all(&ring).doing(format!("making {}", ring.display()))?;
         let here = project.root.join("tests/cassandra");
-        let ring =
-            Ring::start(size, &jdk.home.join("bin/java"), &here, &lib, &ring).doing("starting Cassandra")?;
+        // As a node is run that is to be fast, in the memory of one machine.
+        let shape = Shape { jvm: &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"], ..Shape::quick(size) };
+        let ring = Ring::start(&shape, &jdk.home.join("bin/java"), &here, &lib, &ring)
+            .doing("starting Cassandra")?;
         let mut cloud = Self { instances: Vec::new(), ring };
         for number in 1..=size {
             let folder = folder.join(format!("platform-{number}"));

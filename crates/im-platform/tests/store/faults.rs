@@ -13,7 +13,7 @@ use im_platform::store::room::Occupancy;
 use im_platform::store::state::NodeSnapshot;
 use tokio::sync::watch;
 
-use crate::ring::Ring;
+use crate::ring::{Ring, Shape};
 use crate::support::*;
 
 const JULIET: &str = "juliet@example.org";
@@ -22,7 +22,8 @@ const HALL: &str = "hall@rooms.example.org";
 const SENDERS: usize = 4;
 const PHASE: usize = 40;
 
-fn told(name: &str) -> PathBuf {
+/// A path that `cargo xtask test cassandra` gives.
+pub fn told(name: &str) -> PathBuf {
     std::env::var_os(name)
         .unwrap_or_else(|| panic!("{name} must be set; cargo xtask test cassandra does"))
         .into()
@@ -73,7 +74,7 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
     let (java, lib) = (told("IM_PLATFORM_TEST_JAVA"), told("IM_PLATFORM_TEST_CASSANDRA_LIB"));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_owned();
-    let start = move || Ring::start(3, &java, &here, &lib, &path).expect("a ring");
+    let start = move || Ring::start(&Shape::quick(3), &java, &here, &lib, &path).expect("a ring");
     let mut ring = tokio::task::spawn_blocking(start).await.expect("started");
     let settings = Settings {
         contact_points: ring.contacts(),
@@ -81,6 +82,15 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing_that_was_acknowledge
         replication: Some(3),
         ..Settings::default()
     };
+    // Instances that start at the same moment, each by another node, make the same tables.
+    let mut all = tokio::task::JoinSet::new();
+    for node in ring.contacts() {
+        let settings = Settings { contact_points: vec![node], ..settings.clone() };
+        all.spawn(Cassandra::open(settings, Clock::System));
+    }
+    for store in all.join_all().await {
+        store.expect("a store").check().await.expect("usable");
+    }
     let store: Arc<dyn Store> = Cassandra::open(settings, Clock::System).await.expect("a store");
     let ttl = 3_600_000;
     let snapshot = NodeSnapshot {

@@ -1,6 +1,8 @@
 //! The behaviour suite: what every store must do, run against every store there is. The clock is turned by hand, nothing sleeps.
 
 #[cfg(feature = "cassandra-tests")]
+mod access;
+#[cfg(feature = "cassandra-tests")]
 mod cassandra;
 mod chat;
 mod console;

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use im_api::chat::{Claim, History, Outcome, Pending, PendingItem, Settled, Verdict};
-use scylla::value::CqlValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -332,12 +331,11 @@ impl Cassandra {
                 None => continue,
                 Some(Cas::Done) => return Ok(Key::Owned),
                 Some(Cas::Refused(row)) => {
-                    // The columns by name: key, owner, word.
-                    let (known, word) = (text(&row, 1), text(&row, 2));
-                    return Ok(match word.as_str() {
+                    let known = row.text("owner");
+                    return Ok(match row.text("word") {
                         "native" => Key::Native,
                         "" if known == owner => Key::Owned,
-                        "" => Key::Of(known),
+                        "" => Key::Of(known.to_owned()),
                         _ => Key::Settled,
                     });
                 }
@@ -659,15 +657,15 @@ impl Cassandra {
             match self.looked_up(answer, &mut tried).await? {
                 None => {}
                 Some(Cas::Done) => return Ok(Settled::Noted),
-                Some(Cas::Refused(row)) if text(&row, 2) == "native" => {
+                Some(Cas::Refused(row)) if row.text("word") == "native" => {
                     let sql = "UPDATE keys USING TTL ? SET word = 'settled', owner = '' WHERE key = ? IF word = 'native'";
                     let answer = self.cql.cas(sql, (life, self.key(key))).await;
                     if let Some(Cas::Done) = self.looked_up(answer, &mut tried).await? {
                         return Ok(Settled::Noted);
                     }
                 }
-                Some(Cas::Refused(row)) if text(&row, 2) == "settled" => return Ok(Settled::Noted),
-                Some(Cas::Refused(row)) => break text(&row, 1),
+                Some(Cas::Refused(row)) if row.text("word") == "settled" => return Ok(Settled::Noted),
+                Some(Cas::Refused(row)) => break row.text("owner").to_owned(),
             }
         };
         self.settle_at(&owner, key, status).await
@@ -795,14 +793,6 @@ fn first_answer(decision: &Decision, floor: i64, again: bool) -> Option<Verdict>
         ("native", false) => Some(Verdict::Native),
         ("refused", false) => Some(blocked()),
         _ => None,
-    }
-}
-
-/// A column of the row that was in the way.
-pub fn text(row: &[Option<CqlValue>], column: usize) -> String {
-    match row.get(column) {
-        Some(Some(CqlValue::Text(text))) => text.clone(),
-        _ => String::new(),
     }
 }
 

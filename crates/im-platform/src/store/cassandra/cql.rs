@@ -4,14 +4,15 @@
 //! writes agree at SERIAL and commit at QUORUM; the read before one is at SERIAL too, which finishes what somebody else left half done. What can be
 //! repeated is repeated a few times while a node is going away; a conditional write never is: its outcome is looked up (see `part`).
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
+use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::response::query_result::QueryResult;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
@@ -48,7 +49,26 @@ pub enum Cas {
     /// It was done.
     Done,
     /// The condition did not hold; the row that was there.
-    Refused(Vec<Option<CqlValue>>),
+    Refused(There),
+}
+
+/// A row that was in the way, by the names of its columns: a newer format may have more of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct There(HashMap<String, CqlValue>);
+
+impl There {
+    /// A column's value; None when it has none.
+    pub fn get(&self, column: &str) -> Option<&CqlValue> {
+        self.0.get(column)
+    }
+
+    /// A column's text; empty when it has none.
+    pub fn text(&self, column: &str) -> &str {
+        match self.get(column) {
+            Some(CqlValue::Text(text)) => text,
+            _ => "",
+        }
+    }
 }
 
 impl Cql {
@@ -57,25 +77,40 @@ impl Cql {
         let profile = ExecutionProfile::builder()
             .consistency(Consistency::Quorum)
             .serial_consistency(Some(SerialConsistency::Serial))
-            .request_timeout(Some(REQUEST))
-            .build();
+            .request_timeout(Some(REQUEST));
+        let profile = match &settings.datacenter {
+            // Others are asked when nobody there answers: a majority of all replicas is a majority anywhere.
+            Some(near) => {
+                let policy = DefaultPolicy::builder().prefer_datacenter(near.clone());
+                profile.load_balancing_policy(policy.permit_dc_failover(true).build())
+            }
+            None => profile,
+        };
         let mut builder = SessionBuilder::new()
             .known_nodes(&settings.contact_points)
             .connection_timeout(REQUEST)
-            .default_execution_profile_handle(profile.into_handle());
+            .default_execution_profile_handle(profile.build().into_handle());
         if let Some((name, password)) = &settings.login {
             builder = builder.user(name, password);
         }
-        let session = builder.build().await.map_err(|e| failed("connecting to Cassandra", e))?;
+        if let Some(tls) = &settings.tls {
+            builder = builder.tls_context(Some(Arc::clone(tls)));
+        }
+        let session = builder
+            .build()
+            .await
+            .map_err(|e| failed("connecting to Cassandra as [cassandra] of the configuration says", e))?;
+        if let Some(near) = &settings.datacenter {
+            nodes_in(&session, near)?;
+        }
         let keyspace = &settings.keyspace;
         if let Some(factor) = settings.replication {
-            let sql = format!(
-                "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': {factor}}}"
-            );
-            session
-                .query_unpaged(sql.as_str(), ())
-                .await
-                .map_err(|e| failed("making the keyspace in Cassandra", e))?;
+            let strategy = match &settings.datacenter {
+                Some(near) => format!("'class': 'NetworkTopologyStrategy', '{near}': {factor}"),
+                None => format!("'class': 'SimpleStrategy', 'replication_factor': {factor}"),
+            };
+            let sql = format!("CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {{{strategy}}}");
+            change(&session, "making the keyspace in Cassandra", &sql).await?;
         }
         session
             .use_keyspace(keyspace, false)
@@ -86,17 +121,7 @@ impl Cql {
 
     /// Changes the schema and waits until all nodes know.
     pub async fn schema(&self, sql: &str) -> Result<()> {
-        let mut statement = Statement::new(sql);
-        statement.set_request_timeout(Some(Duration::from_secs(60)));
-        self.session
-            .query_unpaged(statement, ())
-            .await
-            .map_err(|e| failed("changing the schema in Cassandra", e))?;
-        self.session
-            .await_schema_agreement()
-            .await
-            .map_err(|e| failed("agreeing on the schema in Cassandra", e))?;
-        Ok(())
+        change(&self.session, "changing the schema in Cassandra", sql).await
     }
 
     async fn prepare(&self, sql: &str) -> Result<PreparedStatement> {
@@ -174,12 +199,30 @@ impl Cql {
     }
 }
 
+/// Changes the schema and waits until all nodes know, also when it was somebody else who has just changed it.
+async fn change(session: &Session, doing: &'static str, sql: &str) -> Result<()> {
+    let mut statement = Statement::new(sql);
+    statement.set_request_timeout(Some(Duration::from_secs(60)));
+    session.query_unpaged(statement, ()).await.map_err(|e| failed(doing, e))?;
+    session.await_schema_agreement().await.map_err(|e| failed(doing, e))?;
+    Ok(())
+}
+
+/// There are nodes in this data centre; says which there are when there are none.
+fn nodes_in(session: &Session, near: &str) -> Result<()> {
+    let state = session.get_cluster_state();
+    let all: BTreeSet<&str> =
+        state.get_nodes_info().iter().filter_map(|node| node.datacenter.as_deref()).collect();
+    if all.contains(near) {
+        return Ok(());
+    }
+    let all: Vec<&str> = all.into_iter().collect();
+    let source = format!("cassandra.datacenter is {near}, and the ring has {}", all.join(", "));
+    Err(StoreError::Failed { doing: "looking for the data centre", source: source.into() })
+}
+
 /// Waits before another attempt, or gives up.
-async fn again(
-    tried: &mut u32,
-    doing: &'static str,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> Result<()> {
+async fn again(tried: &mut u32, doing: &'static str, error: impl std::error::Error) -> Result<()> {
     *tried += 1;
     if *tried >= ATTEMPTS {
         return Err(failed(doing, error));
@@ -205,12 +248,16 @@ fn applied(result: QueryResult) -> Result<Cas> {
     let mut columns = row.columns.into_iter();
     match columns.next().flatten() {
         Some(CqlValue::Boolean(true)) => Ok(Cas::Done),
-        Some(CqlValue::Boolean(false)) => Ok(Cas::Refused(columns.collect())),
+        Some(CqlValue::Boolean(false)) => {
+            let names = result.column_specs().iter().skip(1).map(|column| column.name().to_owned());
+            let there = names.zip(columns).filter_map(|(name, value)| Some((name, value?)));
+            Ok(Cas::Refused(There(there.collect())))
+        }
         _ => Err(StoreError::Corrupt("a conditional write was not answered with true or false".into())),
     }
 }
 
-/// An error of the driver.
-pub fn failed(doing: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Failed { doing, source: Box::new(error) }
+/// An error of the driver, in one line: what it says contains what its sources say.
+pub fn failed(doing: &'static str, error: impl std::error::Error) -> StoreError {
+    StoreError::Failed { doing, source: error.to_string().into() }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use im_api::event::{Event, EventsAnswer};
+use scylla::value::CqlValue;
 use serde::{Deserialize, Serialize};
 
 use super::cql::Cas;
@@ -50,10 +51,8 @@ impl Cassandra {
             let answer = self.cql.cas(sql, (self.key(&id), seq, &body, life)).await;
             match self.looked_up(answer, &mut tried).await? {
                 None => {}
-                // The columns by name: id, body, seq. Ours, when the answer got lost.
-                Some(Cas::Refused(row))
-                    if row.get(2) != Some(&Some(scylla::value::CqlValue::BigInt(seq))) =>
-                {
+                // Ours, when the answer got lost.
+                Some(Cas::Refused(row)) if row.get("seq") != Some(&CqlValue::BigInt(seq)) => {
                     return Ok(false);
                 }
                 Some(_) => break,

@@ -11,7 +11,6 @@ use im_api::group::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::chat::text;
 use super::cql::Cas;
 use super::once::answer_row;
 use super::pair::Begun;
@@ -627,7 +626,7 @@ impl Cassandra {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(row)) => {
-                    let holder = text(&row, 1);
+                    let holder = row.text("owner").to_owned();
                     if holder == group {
                         return Ok(true);
                     }

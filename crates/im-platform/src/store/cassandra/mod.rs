@@ -24,6 +24,7 @@ mod room;
 mod schema;
 mod state;
 mod sweep;
+pub mod tls;
 mod users;
 
 use std::collections::{HashMap, HashSet};
@@ -51,8 +52,13 @@ pub struct Settings {
     pub contact_points: Vec<String>,
     /// The keyspace.
     pub keyspace: String,
-    /// Makes the keyspace, if it is not there, with so many copies of everything (SimpleStrategy). None: it is there already.
+    /// Makes the keyspace, if it is not there, with so many copies of everything: in the data centre, or (SimpleStrategy) anywhere. None: it is there
+    /// already.
     pub replication: Option<u32>,
+    /// The data centre whose nodes are asked first.
+    pub datacenter: Option<String>,
+    /// All connections are TLS by this.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// What all keys begin with, so that several platforms can share a keyspace.
     pub prefix: String,
     /// Name and password, when the ring asks for them.
@@ -82,6 +88,8 @@ impl Default for Settings {
             contact_points: Vec::new(),
             keyspace: "im_platform".into(),
             replication: None,
+            datacenter: None,
+            tls: None,
             prefix: String::new(),
             login: None,
             max_pending: usual.max_pending,
@@ -133,7 +141,7 @@ impl Cassandra {
     /// [`StoreError::Newer`], or what the ring reports.
     pub async fn open(settings: Settings, clock: Clock) -> Result<Arc<Self>> {
         let cql = Cql::connect(&settings).await?;
-        schema::migrate(&cql).await?;
+        schema::migrate(&cql, &settings.keyspace).await?;
         let store = Arc::new(Self {
             cql,
             settings,
@@ -241,15 +249,7 @@ impl Store for Cassandra {
 
     async fn check(&self) -> Result<()> {
         self.open_or()?;
-        let sql = "SELECT format FROM format WHERE id = 1";
-        let rows: Vec<(Option<i64>,)> = self.cql.read(sql, ()).await?;
-        match rows.first() {
-            Some((Some(found),)) if *found > FORMAT => {
-                Err(StoreError::Newer { found: *found, known: FORMAT })
-            }
-            Some(_) => self.cql.write("INSERT INTO format (id, format) VALUES (2, ?)", (0_i64,)).await,
-            None => Err(StoreError::Corrupt("the keyspace says no format".into())),
-        }
+        schema::check(&self.cql).await
     }
 
     async fn gauges(&self) -> Result<Vec<(&'static str, &'static str, u64)>> {

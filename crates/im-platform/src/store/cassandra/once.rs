@@ -33,9 +33,8 @@ impl Cassandra {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(row)) => {
-                    // The columns by name: key, fingerprint.
-                    let same =
-                        matches!(row.get(1), Some(Some(CqlValue::Blob(first))) if *first == once.fingerprint);
+                    let first = row.get("fingerprint");
+                    let same = matches!(first, Some(CqlValue::Blob(first)) if *first == once.fingerprint);
                     tracing::trace!(
                         subject = crate::jid::masked(subject),
                         same,

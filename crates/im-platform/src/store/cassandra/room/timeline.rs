@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::{Counts, Line, Posted, RoomDoc, home, key_row, member_row, receipts, stretch};
 use crate::clock;
 use crate::jid::UserId;
-use crate::store::cassandra::chat::text;
 use crate::store::cassandra::cql::Cas;
 use crate::store::cassandra::list::ttl;
 use crate::store::cassandra::part::{json, read_json};
@@ -128,7 +127,7 @@ impl Cassandra {
             let values = (self.key(&format!("said\0{key}")), room, ttl(self.settings.rooms));
             match self.looked_up(self.cql.cas(sql, values).await, &mut tried).await? {
                 None => {}
-                Some(Cas::Refused(row)) if text(&row, 1) != room => {
+                Some(Cas::Refused(row)) if row.text("owner") != room => {
                     return Err(StoreError::Conflict("this key was used in another room"));
                 }
                 Some(_) => return Ok(()),
