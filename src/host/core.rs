@@ -164,6 +164,8 @@ pub struct Core {
     owes: AtomicBool,
     /// Chat has left decide mode while messages were held: until they are gone, what comes behind them keeps its place.
     pub descending: AtomicBool,
+    /// Filter tables that were announced.
+    filters: AtomicU64,
     /// Messages that are being looked at now, maybe by settings that are exchanged meanwhile.
     pub offering: AtomicUsize,
     /// Takes nothing new but what must keep its place.
@@ -258,6 +260,7 @@ impl Core {
             keys: Default::default(),
             owes: AtomicBool::new(owes),
             descending: AtomicBool::new(false),
+            filters: AtomicU64::new(0),
             offering: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -309,7 +312,7 @@ impl Core {
         for wrong in lock(&self.wrong).iter() {
             self.effects.log(1, "settings", &wrong.to_string());
         }
-        self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        self.announce_filter();
         self.wake_all();
     }
 
@@ -360,7 +363,7 @@ impl Core {
             self.failed("journal", error.to_string());
         }
         if !any {
-            self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+            self.announce_filter();
             self.reconfigure.store(!self.sends(), Ordering::Release);
         }
     }
@@ -372,9 +375,16 @@ impl Core {
             && self.offering.load(Ordering::SeqCst) == 0
             && lock(&self.lanes).held() == 0;
         if over && self.descending.swap(false, Ordering::SeqCst) {
-            self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+            self.announce_filter();
             self.reconfigure.store(!self.sends(), Ordering::Release);
         }
+    }
+
+    /// Sends the filter table, after something changed that it is made of. Its number is taken before the table is made: whichever shim thread is the last to
+    /// put one in place, the one with the highest number knows all that the others know.
+    pub fn announce_filter(&self) {
+        let number = self.filters.fetch_add(1, Ordering::SeqCst) + 1;
+        self.effects.push(Writer::new(effect::FILTER).long(number).bytes(&self.filter_frame()).finish());
     }
 
     /// The FILTER frame for the settings in force.
@@ -640,7 +650,7 @@ impl Core {
         if decides {
             self.descending.store(false, Ordering::SeqCst);
         }
-        self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        self.announce_filter();
         if before.state == ModuleMode::Decide && self.config().state != ModuleMode::Decide {
             self.release_presences();
         }

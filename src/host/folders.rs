@@ -226,7 +226,7 @@ impl Core {
         for old in gone {
             old.retire();
         }
-        self.effects.push(Writer::new(effect::FILTER).bytes(&self.filter_frame()).finish());
+        self.announce_filter();
         self.audience_changed(sends, tells);
         self.wake_all();
     }

@@ -23,7 +23,9 @@ pub struct Part {
 /// # Errors
 /// When a process is gone.
 pub fn cpu_seconds(part: &Part) -> Outcome<f64> {
-    part.pids.iter().map(|pid| ticks(&stat(*pid)?).map(|ticks| ticks / TICKS_PER_SECOND)).sum()
+    let ticks =
+        |pid: &u32| stat(*pid).and_then(|stat| ticks(&stat)).map_err(|e| format!("{}: {e}", part.name));
+    part.pids.iter().map(|pid| ticks(pid).map(|ticks| ticks / TICKS_PER_SECOND)).sum()
 }
 
 /// The load's own seconds on a core.
@@ -50,6 +52,7 @@ pub struct Memory {
 pub fn memory(part: &Part) -> Outcome<Memory> {
     let mut sum = Memory { resident: 0, anonymous: 0 };
     for pid in &part.pids {
+        stat(*pid).map_err(|e| format!("{}: {e}", part.name))?;
         let file = format!("/proc/{pid}/status");
         let text = fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))?;
         let bytes =
@@ -76,10 +79,16 @@ pub fn disk_bytes(folder: &Path) -> Outcome<u64> {
 
 fn stat(pid: u32) -> Outcome<String> {
     let file = format!("/proc/{pid}/stat");
-    fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))
+    let stat = fs::read_to_string(&file).map_err(|e| format!("{file}: {e}"))?;
+    // What has ended stays in the table until its parent looks.
+    match field::<char>(&stat, STATE) {
+        Some('Z' | 'X') => Err(format!("process {pid} has ended")),
+        _ => Ok(stat),
+    }
 }
 
-/// Fields of `stat` behind the name, which may hold anything: the third of the manual's is 0 here.
+/// Fields of `stat` behind the name, which may hold anything: the third of the manual's, a process's state, is 0 here.
+const STATE: usize = 0;
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
 
@@ -134,5 +143,15 @@ mod tests {
     fn a_process_that_is_gone_is_an_error_and_no_zero() {
         let gone = Part { name: "gone".into(), pids: vec![u32::MAX] };
         assert!(cpu_seconds(&gone).is_err() && memory(&gone).is_err());
+        let mut child = std::process::Command::new("true").spawn().expect("a process");
+        let part = Part { name: "nobody waits for it".into(), pids: vec![child.id()] };
+        while cpu_seconds(&part).is_ok() {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            memory(&part).expect_err("ended"),
+            format!("nobody waits for it: process {} has ended", child.id())
+        );
+        child.wait().expect("ended");
     }
 }

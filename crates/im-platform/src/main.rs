@@ -149,10 +149,10 @@ fn done<E: std::error::Error>(result: Result<(), E>, exit_code: impl Fn(&E) -> u
     }
 }
 
-/// Logs go to stderr; `IM_PLATFORM_LOG` chooses what (`info` by default), `IM_PLATFORM_LOG_FORMAT=json` how.
+/// Logs go to stderr; `IM_PLATFORM_LOG` chooses what (by default `info`, and of the Cassandra driver, which warns of each prepared statement, errors), `IM_PLATFORM_LOG_FORMAT=json` how.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("IM_PLATFORM_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,scylla=error"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     if std::env::var("IM_PLATFORM_LOG_FORMAT").is_ok_and(|f| f == "json") {
         log.json().init();

@@ -1,7 +1,7 @@
 //! A platform on more than one machine, here on one: instances of `im-platform serve` over a ring of Cassandra nodes. Everything ends with the value.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ use crate::tools::Jdk;
 
 /// Scope and rights of the bridge; known here only, and gone with the run.
 const TOKEN: &str = "a-token-of-a-benchmark-0123456789abcdef";
-/// How long an instance may take to listen, on a busy machine.
+/// Where an instance says that it serves.
+const HEALTH: &str = "/healthz";
+/// How long an instance may take to serve, on a busy machine.
 const READY: Duration = Duration::from_secs(120);
 
 /// Instances and their ring.
@@ -114,15 +116,19 @@ impl Instance {
 
     fn wait(&mut self, log: &Path) -> Result<(), Failure> {
         let until = Instant::now() + READY;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        let url = format!("http://127.0.0.1:{}{HEALTH}", self.port);
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().timeout_recv_response(Some(Duration::from_secs(2))).build().into();
+        // It listens before its store is open.
+        while agent.get(&url).call().is_err() {
             let ended = self.child.try_wait().doing("looking after an instance")?;
             if ended.is_some() || Instant::now() > until {
                 return Err(Failure::new(format!(
-                    "an instance does not listen ({ended:?}); see {}",
+                    "an instance does not serve ({ended:?}); see {}",
                     log.display()
                 )));
             }
-            #[expect(clippy::disallowed_methods, reason = "nobody says when a port opens")]
+            #[expect(clippy::disallowed_methods, reason = "nobody says when it does")]
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())

@@ -253,6 +253,7 @@ public final class OfferBench {
                     Frame.Reader reader = new Frame.Reader(effect);
                     int opcode = reader.opcode();
                     if (opcode == Frame.EFFECT_FILTER) {
+                        reader.takeLong();
                         gate.filter(FilterTable.read(reader.takeBytes()));
                     } else if (opcode == Frame.EFFECT_LOG) {
                         if (reader.takeInt() < 2) {

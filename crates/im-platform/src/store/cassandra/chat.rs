@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::cql::Cas;
+use super::cql::{Cas, looked_up};
 use super::list::ttl;
 use super::schema::USERS;
 use super::users::{ClaimDoc, Nodes, UserDoc};
@@ -327,7 +327,7 @@ impl Cassandra {
         loop {
             let sql = "INSERT INTO keys (key, owner) VALUES (?, ?) IF NOT EXISTS USING TTL ?";
             let answer = self.cql.cas(sql, (self.key(key), owner, ttl)).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => continue,
                 Some(Cas::Done) => return Ok(Key::Owned),
                 Some(Cas::Refused(row)) => {
@@ -343,21 +343,6 @@ impl Cassandra {
         }
     }
 
-    /// A conditional write without an answer is made again: those on keys find what they wrote.
-    pub(super) async fn looked_up(&self, answer: Result<Cas>, tried: &mut u32) -> Result<Option<Cas>> {
-        match answer {
-            Ok(cas) => Ok(Some(cas)),
-            Err(error) => {
-                *tried += 1;
-                if *tried > 4 {
-                    return Err(error);
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50 << *tried)).await;
-                Ok(None)
-            }
-        }
-    }
-
     /// Notes that a key is nobody's; false when it was settled meanwhile.
     async fn native_key(&self, key: &str) -> Result<bool> {
         let ttl = ttl(self.settings.history);
@@ -365,7 +350,7 @@ impl Cassandra {
         loop {
             let sql = "UPDATE keys USING TTL ? SET word = 'native', owner = '' WHERE key = ? IF word IN (null, 'native')";
             let answer = self.cql.cas(sql, (ttl, self.key(key))).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(_)) => return Ok(false),
@@ -380,7 +365,7 @@ impl Cassandra {
         loop {
             let sql = "UPDATE keys USING TTL ? SET word = null, owner = ? WHERE key = ? IF word IN (null, 'native')";
             let answer = self.cql.cas(sql, (ttl, owner, self.key(key))).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(_)) => return Ok(false),
@@ -654,13 +639,13 @@ impl Cassandra {
             let sql =
                 "INSERT INTO keys (key, owner, word) VALUES (?, '', 'settled') IF NOT EXISTS USING TTL ?";
             let answer = self.cql.cas(sql, (self.key(key), life)).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => {}
                 Some(Cas::Done) => return Ok(Settled::Noted),
                 Some(Cas::Refused(row)) if row.text("word") == "native" => {
                     let sql = "UPDATE keys USING TTL ? SET word = 'settled', owner = '' WHERE key = ? IF word = 'native'";
                     let answer = self.cql.cas(sql, (life, self.key(key))).await;
-                    if let Some(Cas::Done) = self.looked_up(answer, &mut tried).await? {
+                    if let Some(Cas::Done) = looked_up(answer, &mut tried).await? {
                         return Ok(Settled::Noted);
                     }
                 }

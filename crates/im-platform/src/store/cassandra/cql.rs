@@ -221,6 +221,21 @@ fn nodes_in(session: &Session, near: &str) -> Result<()> {
     Err(StoreError::Failed { doing: "looking for the data centre", source: source.into() })
 }
 
+/// Whether a conditional write has to be made again because nobody said what became of it (None); only for those that find what they wrote themselves.
+pub async fn looked_up(answer: Result<Cas>, tried: &mut u32) -> Result<Option<Cas>> {
+    match answer {
+        Ok(cas) => Ok(Some(cas)),
+        Err(error) => {
+            *tried += 1;
+            if *tried > ATTEMPTS {
+                return Err(error);
+            }
+            tokio::time::sleep(PAUSE * 2_u32.pow(*tried)).await;
+            Ok(None)
+        }
+    }
+}
+
 /// Waits before another attempt, or gives up.
 async fn again(tried: &mut u32, doing: &'static str, error: impl std::error::Error) -> Result<()> {
     *tried += 1;

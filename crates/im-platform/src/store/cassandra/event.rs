@@ -6,7 +6,7 @@ use im_api::event::{Event, EventsAnswer};
 use scylla::value::CqlValue;
 use serde::{Deserialize, Serialize};
 
-use super::cql::Cas;
+use super::cql::{Cas, looked_up};
 use super::list::ttl;
 use super::{AT_ONCE, Cassandra};
 use crate::clock::Millis;
@@ -49,7 +49,7 @@ impl Cassandra {
         loop {
             let sql = "INSERT INTO events (id, seq, body) VALUES (?, ?, ?) IF NOT EXISTS USING TTL ?";
             let answer = self.cql.cas(sql, (self.key(&id), seq, &body, life)).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => {}
                 // Ours, when the answer got lost.
                 Some(Cas::Refused(row)) if row.get("seq") != Some(&CqlValue::BigInt(seq)) => {

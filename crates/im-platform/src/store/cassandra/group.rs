@@ -11,7 +11,7 @@ use im_api::group::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::cql::Cas;
+use super::cql::{Cas, looked_up};
 use super::once::answer_row;
 use super::pair::Begun;
 use super::part::{Part, end_of};
@@ -622,7 +622,7 @@ impl Cassandra {
         loop {
             let sql = "INSERT INTO keys (key, owner) VALUES (?, ?) IF NOT EXISTS";
             let answer = self.cql.cas(sql, (self.key(&format!("room\0{room}")), group)).await;
-            match self.looked_up(answer, &mut tried).await? {
+            match looked_up(answer, &mut tried).await? {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(row)) => {

@@ -4,7 +4,7 @@
 use scylla::value::CqlValue;
 use serde::Serialize;
 
-use super::cql::Cas;
+use super::cql::{Cas, looked_up};
 use super::part::{Part, json};
 use super::schema::Table;
 use super::{Cassandra, DAY};
@@ -29,7 +29,7 @@ impl Cassandra {
         loop {
             let sql = "INSERT INTO once (key, fingerprint) VALUES (?, ?) IF NOT EXISTS USING TTL ?";
             let values = (&key, once.fingerprint.as_slice(), remembered());
-            match self.looked_up(self.cql.cas(sql, values).await, &mut tried).await? {
+            match looked_up(self.cql.cas(sql, values).await, &mut tried).await? {
                 None => continue,
                 Some(Cas::Done) => return Ok(true),
                 Some(Cas::Refused(row)) => {

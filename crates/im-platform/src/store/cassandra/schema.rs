@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::cql::{Cas, Cql};
+use super::cql::{Cas, Cql, looked_up};
 use crate::store::{Result, StoreError};
 
 /// What makes a format out of the one before it.
@@ -155,7 +155,10 @@ pub async fn migrate(cql: &Cql, keyspace: &str) -> Result<i64> {
             // Another one may have come to the end between the look and the turn.
             let found = said(cql).await?.usable()?.format;
             advance(cql, &owner, found).await?;
-            cql.cas("DELETE FROM format WHERE id = 3 IF owner = ?", (&owner,)).await?;
+            // All is done; without this the turn ends by itself.
+            if let Err(error) = cql.cas("DELETE FROM format WHERE id = 3 IF owner = ?", (&owner,)).await {
+                tracing::debug!(%error, "the turn to migrate is not given back");
+            }
             return Ok(found);
         }
         if Instant::now() > until {
@@ -185,12 +188,18 @@ async fn advance(cql: &Cql, owner: &str, found: i64) -> Result<()> {
 /// Takes or keeps the turn to migrate; false when it is another's.
 async fn turn(cql: &Cql, owner: &str, take: bool) -> Result<bool> {
     let life = i32::try_from(TURN.as_secs()).unwrap_or(i32::MAX);
-    let answer = if take {
-        let sql = "INSERT INTO format (id, owner) VALUES (3, ?) IF NOT EXISTS USING TTL ?";
-        cql.cas(sql, (owner, life)).await?
-    } else {
-        cql.cas("UPDATE format USING TTL ? SET owner = ? WHERE id = 3 IF owner = ?", (life, owner, owner))
-            .await?
+    let mut tried = 0;
+    let answer = loop {
+        let answer = if take {
+            let sql = "INSERT INTO format (id, owner) VALUES (3, ?) IF NOT EXISTS USING TTL ?";
+            cql.cas(sql, (owner, life)).await
+        } else {
+            cql.cas("UPDATE format USING TTL ? SET owner = ? WHERE id = 3 IF owner = ?", (life, owner, owner))
+                .await
+        };
+        if let Some(answer) = looked_up(answer, &mut tried).await? {
+            break answer;
+        }
     };
     Ok(match answer {
         Cas::Done => true,

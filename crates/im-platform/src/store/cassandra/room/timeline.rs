@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Counts, Line, Posted, RoomDoc, home, key_row, member_row, receipts, stretch};
 use crate::clock;
 use crate::jid::UserId;
-use crate::store::cassandra::cql::Cas;
+use crate::store::cassandra::cql::{Cas, looked_up};
 use crate::store::cassandra::list::ttl;
 use crate::store::cassandra::part::{json, read_json};
 use crate::store::cassandra::schema::{RECEIPTS, ROOMS};
@@ -125,7 +125,7 @@ impl Cassandra {
         loop {
             let sql = "INSERT INTO keys (key, owner) VALUES (?, ?) IF NOT EXISTS USING TTL ?";
             let values = (self.key(&format!("said\0{key}")), room, ttl(self.settings.rooms));
-            match self.looked_up(self.cql.cas(sql, values).await, &mut tried).await? {
+            match looked_up(self.cql.cas(sql, values).await, &mut tried).await? {
                 None => {}
                 Some(Cas::Refused(row)) if row.text("owner") != room => {
                     return Err(StoreError::Conflict("this key was used in another room"));

@@ -91,6 +91,11 @@ final class Browser implements AutoCloseable {
         awaitTrue("document.readyState === 'complete' && location.href === " + quote(url));
     }
 
+    /** Opens an address that leads to another one. */
+    void follow(String url) throws Exception {
+        call("Page.navigate", "{\"url\":" + quote(url) + "}");
+    }
+
     /** The value of a JavaScript expression. */
     Json.Value evaluate(String script) throws Exception {
         Json.Value result = call("Runtime.evaluate",

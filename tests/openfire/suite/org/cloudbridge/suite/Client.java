@@ -26,6 +26,7 @@ import org.jivesoftware.smack.sasl.SASLErrorException;
 import org.jivesoftware.smack.tcp.XMPPTCPConnection;
 import org.jivesoftware.smack.tcp.XMPPTCPConnectionConfiguration;
 import org.jivesoftware.smackx.carbons.CarbonManager;
+import org.jivesoftware.smackx.geoloc.GeoLocationManager;
 import org.jivesoftware.smackx.mam.MamManager;
 import org.jivesoftware.smackx.ping.packet.Ping;
 
@@ -238,6 +239,11 @@ final class Client implements AutoCloseable {
     /** Sends text as it is, outside of XEP-0198's count. */
     void raw(String xml) throws Exception {
         connection.sendNonza(new RawNonza(xml));
+    }
+
+    /** Where the account is and its friends are, as Smack publishes it and hears of it. */
+    GeoLocationManager places() {
+        return GeoLocationManager.getInstanceFor(connection);
     }
 
     /** The account's history, as Smack reads it. */

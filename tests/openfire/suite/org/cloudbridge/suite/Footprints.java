@@ -1,9 +1,12 @@
 package org.cloudbridge.suite;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jivesoftware.smack.XMPPConnectionRegistry;
 import org.jivesoftware.smackx.disco.ServiceDiscoveryManager;
+import org.jivesoftware.smackx.geoloc.packet.GeoLocation;
 
 /** Places that people publish by PEP, in decide mode: what friends get, what the platform has, and that both go together. */
 final class Footprints {
@@ -230,5 +233,78 @@ final class Footprints {
         remote.proxy.fault(SlowProxy.Fault.NONE);
         server.start().awaitReady();
         Await.until("what nobody was answered about is taken back", () -> seen(remote, juliet, "half", juliet.bareJid()).isEmpty());
+    }
+
+    @Scenario("a client that knows nothing of this (Smack's own GeoLocationManager) makes its node, publishes and stops; another one's listener hears of it coarsely")
+    static void bySmack(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote).up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Client romeo = stage.online(server, "romeo", "orchard");
+        Client nurse = stage.online(server, "nurse", "kitchen");
+        Lists.befriend(remote.platform, juliet, romeo);
+        List<GeoLocation> heard = new CopyOnWriteArrayList<>();
+        romeo.places().addGeoLocationListener((from, place, id, message) -> heard.add(place));
+        juliet.places().publishGeoLocation(new GeoLocation.Builder().setLat(Double.valueOf(EXACT)).setLon(10.99875).setStreet("Via Cappello").build());
+        Await.until("Smack tells its listener", () -> !heard.isEmpty());
+        GeoLocation place = heard.get(0);
+        Check.that(Math.abs(place.getLat() - Double.parseDouble(EXACT)) < 0.1 && !place.getLat().toString().startsWith(EXACT) && place.getStreet() == null,
+                "coarsely: " + place.toXML());
+        Check.that(seen(remote, juliet, "location.00", juliet.bareJid()).contains(EXACT), "the platform has it exactly");
+        Check.equal("", seen(remote, juliet, "location.00", nurse.bareJid()), "what somebody who is no friend sees");
+        juliet.places().stopPublishingGeolocation();
+        Await.until("nothing is left at the platform", () -> seen(remote, juliet, "location.00", juliet.bareJid()).isEmpty());
+        Check.that(!items(romeo, juliet.bareJid(), GEOLOC).contains("}lat>"), "nothing is left in PEP");
+    }
+
+    @Scenario("a node for one group of the contact list: its members see the entry at the platform and in PEP, other friends on neither side")
+    static void rosterGroup(Stage stage) throws Exception {
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote).up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        Client romeo = stage.online(server, "romeo", "orchard");
+        Client nurse = stage.online(server, "nurse", "kitchen");
+        Lists.befriend(remote.platform, juliet, romeo);
+        Lists.befriend(remote.platform, juliet, nurse);
+        juliet.request("set", "", "<query xmlns='jabber:iq:roster'><item jid='" + nurse.bareJid() + "'><group>Night watch</group></item></query>");
+        remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"members\":[{\"user\":\"" + juliet.bareJid()
+                + "\",\"role\":\"owner\"},{\"user\":\"" + nurse.bareJid() + "\",\"role\":\"member\"}]}");
+        juliet.request("set", "", entry("watch", "Who goes there", "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
+                + "<field var='FORM_TYPE' type='hidden'><value>" + PUBSUB + "#publish-options</value></field>"
+                + "<field var='pubsub#access_model'><value>roster</value></field>"
+                + "<field var='pubsub#roster_groups_allowed'><value>Night watch</value></field></x></publish-options></pubsub>"));
+        Check.that(!awaitEvent(nurse, "the event", "Who goes there").toString().contains(EXACT), "coarsely");
+        Check.that(!seen(remote, juliet, "watch", nurse.bareJid()).isEmpty(), "who is in the group sees it at the platform");
+        Check.equal("", seen(remote, juliet, "watch", romeo.bareJid()), "what another friend sees there");
+        Check.that(items(nurse, juliet.bareJid(), MICROBLOG).contains("Who goes there"), "who is in the group reads the node");
+        Check.that(items(romeo, juliet.bareJid(), MICROBLOG).contains("error"), "another friend does not");
+        romeo.ping();
+        Check.that(events(romeo, MICROBLOG).stream().noneMatch(e -> e.toString().contains("Who goes there")), "events of another friend");
+        Check.that(!find(romeo, server, "").contains("Who goes there"), "found by another friend");
+        Check.that(find(nurse, server, "").contains("Who goes there"), "found by who is in the group");
+    }
+
+    @Scenario("the platform's map in Chromium: an entry of an XMPP client appears while somebody looks, and goes when it is retracted")
+    static void onTheMap(Stage stage) throws Exception {
+        Path program = Browser.find();
+        if (program == null) {
+            stage.skip("no Chromium on this machine");
+            return;
+        }
+        Stage.Remote remote = stage.remote();
+        Server server = deciding(stage, remote).up();
+        Client juliet = stage.online(server, "juliet", "balcony");
+        try (Browser browser = Browser.start(program, stage.directory())) {
+            browser.follow(remote.platform.consoleLink());
+            browser.awaitTrue("document.querySelector('#menu') !== null");
+            browser.evaluate("location.hash = '#/footprints'");
+            browser.awaitTrue("document.querySelectorAll('path.land').length > 0 && document.querySelectorAll('.dot').length === 0");
+            juliet.request("set", "", entry("live", "Here I am", ""));
+            browser.awaitTrue("document.querySelectorAll('.dot').length === 1 && document.body.innerText.includes('Here I am')");
+            browser.screenshot(stage.world.openfire.resolve("screenshots/map.png"));
+            juliet.request("set", "", retract(MICROBLOG, "live"));
+            browser.awaitTrue("document.querySelectorAll('.dot').length === 0 && !document.body.innerText.includes('Here I am')");
+            Check.equal(List.of(), browser.complaints(), "what the browser complained about");
+        }
     }
 }

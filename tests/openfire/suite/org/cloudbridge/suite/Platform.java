@@ -68,6 +68,15 @@ final class Platform {
         }
     }
 
+    /** A link that lets a browser into its console once, as whoever owns the machine gets it. */
+    String consoleLink() throws Exception {
+        Process asked = Processes.track(new ProcessBuilder(world.need(world.platform).toString(), "console", "--data", data.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start());
+        String link = new String(asked.getInputStream().readAllBytes(), StandardCharsets.UTF_8).trim();
+        Check.equal(0, asked.waitFor(), "status of im-platform console");
+        return link;
+    }
+
     Json.Value get(String path) throws Exception {
         return call("GET", path, null);
     }

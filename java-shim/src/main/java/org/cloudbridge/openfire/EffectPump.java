@@ -40,6 +40,9 @@ final class EffectPump {
     private final Appliers appliers;
     private final int least;
     private final int most;
+    /** The number of the table that is in place; it guards the putting in place. */
+    private long filterNumber;
+    private final Object filterTurn = new Object();
     private final RareLog rareLog = new RareLog(LOG);
     private final CopyOnWriteArrayList<PumpThread> threads = new CopyOnWriteArrayList<>();
     private Thread grower;
@@ -191,7 +194,7 @@ final class EffectPump {
                 return;
             }
             if (opcode == Frame.EFFECT_FILTER) {
-                filters.filter(FilterTable.read(frame.takeBytes()));
+                putFilter(frame.takeLong(), FilterTable.read(frame.takeBytes()));
                 return;
             }
             effect = frame.takeLong();
@@ -211,6 +214,16 @@ final class EffectPump {
         } catch (HostException e) {
             if (e.code() != HostException.CLOSED) {
                 rareLog.warn("An effect could not be answered (code " + e.code() + "): " + e.getMessage());
+            }
+        }
+    }
+
+    /** Pump threads may come to two tables in the other order; the newer one stays. */
+    private void putFilter(long number, FilterTable table) {
+        synchronized (filterTurn) {
+            if (number > filterNumber) {
+                filterNumber = number;
+                filters.filter(table);
             }
         }
     }

@@ -185,7 +185,7 @@ public class EffectPumpTest {
     public void thingsWithoutAnAnswer() throws Exception {
         pump.start();
         byte[] rows = FilterTableTest.frame(true, new Object[] {"message", "chat", "*", Frame.MODE_WATCH, false});
-        host.effects.add(new Frame.Writer(Frame.EFFECT_FILTER).putBytes(rows).done());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_FILTER).putLong(2).putBytes(rows).done());
         host.effects.add(new Frame.Writer(Frame.EFFECT_LOG).putInt(3).putStr("org.cloudbridge.test").putStr("a line").done());
         host.effects.add(new Frame.Writer(Frame.EFFECT_STORED).putLong(1).putLong(77).done());
         assertEquals("1 5 ", done());
@@ -193,6 +193,11 @@ public class EffectPumpTest {
             Thread.sleep(10);
         }
         assertEquals(Frame.MODE_WATCH, table.message("chat").mode);
+        byte[] older = FilterTableTest.frame(true, new Object[] {"message", "chat", "*", Frame.MODE_DECIDE, false});
+        host.effects.add(new Frame.Writer(Frame.EFFECT_FILTER).putLong(1).putBytes(older).done());
+        host.effects.add(new Frame.Writer(Frame.EFFECT_STORED).putLong(2).putLong(78).done());
+        assertEquals("2 5 ", done());
+        assertEquals("one that another thread took first stays", Frame.MODE_WATCH, table.message("chat").mode);
         assertTrue(host.notices.isEmpty());
     }
 
