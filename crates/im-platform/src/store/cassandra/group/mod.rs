@@ -1,7 +1,8 @@
 //! Groups: an entity per group, members beside the head. The group of a room, and the groups of a user, are found by notes that are written first. A
 //! group that was made here keeps an owner; one that a bridge reported may be without, and stays so.
 
-use std::collections::{HashMap, HashSet};
+mod members;
+mod report;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -14,12 +15,12 @@ use serde_json::json;
 use super::cql::{Cas, looked_up};
 use super::once::answer_row;
 use super::pair::Begun;
-use super::part::{Part, end_of};
+use super::part::end_of;
 use super::room::Say;
 use super::schema::GROUPS;
 use super::{AT_ONCE, Cassandra};
 use crate::jid::UserId;
-use crate::store::group::{Groups, MAX_MEMBERS};
+use crate::store::group::Groups;
 use crate::store::{Cause, Result, StoreError};
 
 /// A group's head.
@@ -307,94 +308,6 @@ impl Cassandra {
         }
     }
 
-    async fn change_member(
-        &self,
-        id: &str,
-        user: &UserId,
-        wanted: Option<Role>,
-        reported: bool,
-        cause: &Cause,
-    ) -> Result<GroupChanged> {
-        let mut turn = self.turn(GROUPS, id).await;
-        loop {
-            let mut part = turn.load::<GroupDoc>().await?;
-            let n = part.n;
-            let mut doc = part.doc.take().ok_or(StoreError::NotFound("group"))?;
-            let before = self.role_of(id, user.as_str()).await?;
-            let role = if reported { as_reported(before, wanted) } else { wanted };
-            if before == role {
-                return Ok(GroupChanged { version: doc.version, changed: false });
-            }
-            if before.is_none() && i64::try_from(doc.size).unwrap_or(i64::MAX) >= MAX_MEMBERS {
-                return Err(StoreError::Limit("the group has as many members as it may have"));
-            }
-            doc.set(before, role);
-            if before == Some(Role::Owner) && doc.owners == 0 && !reported {
-                return Err(StoreError::Conflict("a group keeps at least one owner"));
-            }
-            doc.version += 1;
-            let version = doc.version;
-            part.doc = Some(doc);
-            self.write_member(&mut part, id, user.as_str(), role).await?;
-            let data = json!({ "user": user.as_str(), "role": role });
-            part.say(self.saying(cause, "im.group.member", id, &data).await?);
-            if turn.commit(part).await? {
-                if role.is_none() {
-                    self.list_remove(&format!("groups/{user}"), id, n).await?;
-                }
-                return Ok(GroupChanged { version, changed: true });
-            }
-        }
-    }
-
-    /// What the room that a group is does to members.
-    pub(super) async fn group_follows(&self, id: &str, all: &[(String, Option<Role>)]) -> Result<()> {
-        let mut known = Vec::with_capacity(all.len());
-        for (user, role) in all {
-            // Somebody who was erased a moment ago stays so.
-            let user = UserId::parse(user).map_err(|_| StoreError::NotFound("user"))?;
-            if role.is_none() || self.make_known(&user).await? {
-                known.push((user.to_string(), *role));
-            }
-        }
-        let cause = Cause::by("room");
-        for piece in known.chunks(FOLLOWED) {
-            let mut turn = self.turn(GROUPS, id).await;
-            loop {
-                let mut part = turn.load::<GroupDoc>().await?;
-                let n = part.n;
-                let Some(mut doc) = part.doc.take() else { return Ok(()) };
-                let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
-                let were: Vec<(String, Role)> = self.rows_of(GROUPS, id, &rows).await?;
-                let mut were: HashMap<String, Role> = were.into_iter().collect();
-                for (user, role) in piece {
-                    let row = member_row(user);
-                    let before = were.get(&row).copied();
-                    if before == *role {
-                        continue;
-                    }
-                    match role {
-                        Some(role) => were.insert(row, *role),
-                        None => were.remove(&row),
-                    };
-                    doc.set(before, *role);
-                    doc.version += 1;
-                    self.write_member(&mut part, id, user, *role).await?;
-                    let data = json!({ "user": user, "role": role });
-                    part.say(self.saying(&cause, "im.group.member", id, &data).await?);
-                }
-                part.doc = Some(doc);
-                if turn.commit(part).await? {
-                    for (user, _) in piece.iter().filter(|(_, role)| role.is_none()) {
-                        self.list_remove(&format!("groups/{user}"), id, n).await?;
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Removes a group; whether there was one.
     pub(super) async fn drop_group(&self, id: &str, cause: &Cause) -> Result<bool> {
         let mut turn = self.turn(GROUPS, id).await;
@@ -431,187 +344,6 @@ impl Cassandra {
                 if let Some(room) = &doc.room {
                     self.free_room(room, id).await?;
                 }
-            }
-        }
-    }
-
-    /// Puts a membership into the commit; where it can be found from the user's side is noted before.
-    async fn write_member(
-        &self,
-        part: &mut Part<GroupDoc>,
-        id: &str,
-        user: &str,
-        role: Option<Role>,
-    ) -> Result<()> {
-        match role {
-            Some(role) => {
-                self.list_put(&format!("groups/{user}"), id, "", part.n, None).await?;
-                part.put(member_row(user), &role, None)
-            }
-            None => {
-                part.remove(member_row(user));
-                Ok(())
-            }
-        }
-    }
-
-    /// The role of a user in a group.
-    pub(super) async fn role_of(&self, group: &str, user: &str) -> Result<Option<Role>> {
-        self.row::<Role>(GROUPS, group, &member_row(user)).await
-    }
-
-    /// Brings a group to what it is on a server, or makes it; members a piece at a time, and the version with the last.
-    async fn take_report(
-        &self,
-        id: &str,
-        report: &ReportGroup,
-        members: &[(String, Role)],
-        cause: &Cause,
-    ) -> Result<(GroupChanged, Vec<String>)> {
-        if let Some(room) = &report.room
-            && !self.take_room(room, id).await?
-        {
-            return Err(StoreError::Conflict("another group is this room"));
-        }
-        let mut pieces: Vec<&[(String, Role)]> = members.chunks(REPORTED).collect();
-        if pieces.is_empty() {
-            pieces.push(&[]);
-        }
-        let (mut differs, count, mut all) = (false, pieces.len(), Vec::new());
-        for (i, piece) in pieces.into_iter().enumerate() {
-            let last = i + 1 == count;
-            let mut turn = self.turn(GROUPS, id).await;
-            loop {
-                let mut part = turn.load::<GroupDoc>().await?;
-                let (n, before) = (part.n, part.doc.take());
-                let mut doc = before.clone().unwrap_or_else(|| GroupDoc {
-                    name: id.into(),
-                    description: None,
-                    room: None,
-                    version: 0,
-                    size: 0,
-                    owners: 0,
-                    born: n,
-                });
-                if let Some(name) = &report.name {
-                    doc.name.clone_from(name);
-                }
-                if let Some(description) = &report.description {
-                    doc.description = Some(description.clone()).filter(|d| !d.is_empty());
-                }
-                if report.room.is_some() {
-                    doc.room.clone_from(&report.room);
-                }
-                let mut changed = before.as_ref() != Some(&doc);
-                let rows: Vec<String> = piece.iter().map(|(user, _)| member_row(user)).collect();
-                let were: Vec<(String, Role)> = self.rows_of(GROUPS, id, &rows).await?;
-                let were: HashMap<String, Role> = were.into_iter().collect();
-                let mut touched = Vec::new();
-                for (user, role) in piece {
-                    let was = were.get(&member_row(user)).copied();
-                    let role = as_reported(was, Some(*role));
-                    if was != role {
-                        doc.set(was, role);
-                        self.write_member(&mut part, id, user, role).await?;
-                        touched.push(user.clone());
-                        changed = true;
-                    }
-                }
-                let mut gone = Vec::new();
-                if last && report.complete && report.members.is_some() {
-                    let have: Vec<(String, Role)> =
-                        self.rows(GROUPS, id, ("m/", &end_of("m/")), i32::MAX, false).await?;
-                    let named: HashSet<String> = members.iter().map(|(user, _)| member_row(user)).collect();
-                    for (sort, role) in have.into_iter().filter(|(sort, _)| !named.contains(sort)) {
-                        doc.set(Some(role), None);
-                        part.remove(sort.clone());
-                        gone.push(sort);
-                        changed = true;
-                    }
-                }
-                if i64::try_from(doc.size).unwrap_or(i64::MAX) > MAX_MEMBERS {
-                    return Err(StoreError::Limit("the group has as many members as it may have"));
-                }
-                if last && (differs || changed) {
-                    doc.version += 1;
-                    part.say(self.saying(cause, "im.group.changed", id, &doc.group(id)).await?);
-                }
-                let version = doc.version;
-                if changed || last && differs {
-                    self.list_put("groups", id, "", n, None).await?;
-                    part.doc = Some(doc);
-                    if !turn.commit(part).await? {
-                        continue;
-                    }
-                }
-                for sort in gone {
-                    let user = sort.trim_start_matches("m/");
-                    self.list_remove(&format!("groups/{user}"), id, n).await?;
-                    touched.push(user.to_owned());
-                }
-                if let Some(old) = before
-                    .and_then(|doc| doc.room)
-                    .filter(|old| report.room.as_ref().is_some_and(|room| room != old))
-                {
-                    self.free_room(&old, id).await?;
-                }
-                differs |= changed;
-                all.extend(touched);
-                if last {
-                    return Ok((GroupChanged { version, changed: differs }, all));
-                }
-                break;
-            }
-        }
-        Ok((GroupChanged { version: 0, changed: differs }, all))
-    }
-
-    /// Takes an erased user out; true when it was a member. A group that loses its last owner by that goes if nobody is left in it, else an admin or a
-    /// member is the next. One that was without an owner (a server's) stays as it is.
-    pub(super) async fn forget_member(&self, id: &str, user: &str) -> Result<bool> {
-        let room = self.head::<GroupDoc>(GROUPS, id).await?.and_then(|doc| doc.room);
-        let Some(room) = room else { return Ok(self.take_out(id, user).await?.is_some()) };
-        let begun = self.begin_pair(id, &room, Begun::Members).await?;
-        let taken = self.take_out(id, user).await?;
-        let users = [user.to_owned()].into_iter().chain(taken.iter().flatten().cloned());
-        self.room_follows(id, &room, users, &Say::Nothing).await?;
-        self.end_pair(&begun).await?;
-        Ok(taken.is_some())
-    }
-
-    /// None: it was no member. Else who is the owner now, if that is another one.
-    async fn take_out(&self, id: &str, user: &str) -> Result<Option<Option<String>>> {
-        let mut turn = self.turn(GROUPS, id).await;
-        loop {
-            let mut part = turn.load::<GroupDoc>().await?;
-            let n = part.n;
-            let Some(mut doc) = part.doc.take() else { return Ok(None) };
-            let Some(before) = self.role_of(id, user).await? else { return Ok(None) };
-            let mut next = None;
-            doc.set(Some(before), None);
-            doc.version += 1;
-            part.remove(member_row(user));
-            let owned = before == Role::Owner;
-            let (empty, room) = (owned && doc.size == 0, doc.room.clone());
-            if owned && !empty && doc.owners == 0 {
-                let others: Vec<(String, Role)> =
-                    self.rows(GROUPS, id, ("m/", &end_of("m/")), i32::MAX, false).await?;
-                let others = others.into_iter().filter(|(sort, _)| *sort != member_row(user));
-                if let Some((heir, role)) = others.min_by_key(|(_, role)| *role != Role::Admin) {
-                    doc.set(Some(role), Some(Role::Owner));
-                    next = Some(heir.trim_start_matches("m/").to_owned());
-                    part.put(heir, &Role::Owner, None)?;
-                }
-            }
-            part.doc = (!empty).then_some(doc);
-            if turn.commit(part).await? {
-                if empty {
-                    self.list_remove("groups", id, n).await?;
-                    if let Some(room) = room {
-                        self.free_room(&room, id).await?;
-                    }
-                }
-                return Ok(Some(next));
             }
         }
     }
