@@ -13,7 +13,6 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use crate::config::{MODULES, ModuleMode, PREFIX};
-use crate::ffi::frame::{Writer, effect};
 use crate::lanes::Held;
 use crate::mapping::folder::{Folder, fingerprint};
 use crate::mapping::registry::Loaded;

@@ -138,6 +138,25 @@ impl Ring {
         self.nodes.iter().filter_map(|node| node.child.as_ref()).map(Child::id).collect()
     }
 
+    /// Cassandra's own tool, about a node: what it is to do comes behind.
+    #[must_use]
+    #[allow(dead_code, reason = "shared with tests that do not ask how much a node keeps")]
+    pub fn tool(&self, n: usize) -> Vec<String> {
+        let java = self.java.display().to_string();
+        let path = format!("{}/*", self.lib.display());
+        let port = self.nodes[n].jmx.to_string();
+        [&java, "-cp", &path, "org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", &port]
+            .map(String::from)
+            .to_vec()
+    }
+
+    /// Where a node keeps a keyspace.
+    #[must_use]
+    #[allow(dead_code, reason = "as above")]
+    pub fn keyspace(&self, n: usize, name: &str) -> PathBuf {
+        self.nodes[n].folder.join("data").join(name)
+    }
+
     /// Ends a node as a power failure would, and waits until it is gone.
     pub fn kill(&mut self, n: usize) -> io::Result<()> {
         if let Some(mut child) = self.nodes[n].child.take() {

@@ -289,6 +289,12 @@ fn a_location_replaces_the_one_before_until_an_empty_one_ends_it() {
     assert!(server.offer(&location("l3", &format!("<geoloc xmlns='{GEOLOC}'/>"), ""), HOLD));
     assert_eq!(server.outcome("l3"), "native");
     assert_eq!(seen(&platform, JULIET, "location.00"), None);
+    // Words alone take the location's place in PEP, so they end it at the platform, too.
+    assert!(server.offer(&location("l5", &place(), ""), HOLD));
+    server.answer("l5");
+    let words = format!("<geoloc xmlns='{GEOLOC}'><country>Italy</country></geoloc>");
+    assert!(!server.offer(&location("l6", &words, ""), HOLD), "it passes");
+    server.until("ended", |_| seen(&platform, JULIET, "location.00").is_none());
     // What Openfire will not have is not at the platform either.
     server.pep(|pep| pep.fails = Some(("publish".into(), "not-acceptable".into())));
     assert!(server.offer(&location("l4", &place(), ""), HOLD));

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! server name=NAME xmpp=PORT admin=PORT pid=PID plugin=yes|no [part=NAME:PID]...
-//! platform port=PORT token=TOKEN pid=PID data=FOLDER
+//! platform port=PORT token=TOKEN pid=PID data=FOLDER [tool=PROGRAM%0AARGUMENT... keyspace=NAME]
 //! WORD key=value...
 //! ```
 //!
-//! `%20` stands for a space and `%25` for a percent sign. A `part` is a process besides Openfire and the platform that its plugin starts.
+//! `%20` stands for a space, `%0A` for the end of a line and `%25` for a percent sign. A `tool` is Cassandra's nodetool, with what it needs to reach its node. A `part` is a process besides Openfire and the platform that its plugin starts.
 
 use std::collections::HashMap;
 
@@ -66,7 +66,7 @@ impl Line {
         let mut line = Self { word: words.next().unwrap_or_default().to_owned(), ..Self::default() };
         for word in words {
             let (key, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is no key=value"))?;
-            let value = value.replace("%20", " ").replace("%25", "%");
+            let value = value.replace("%20", " ").replace("%0A", "\n").replace("%25", "%");
             if key == "part" {
                 let (name, pid) = value.rsplit_once(':').ok_or_else(|| format!("{word:?} is no NAME:PID"))?;
                 line.parts.push((name.to_owned(), pid.parse().map_err(|e| format!("{word:?}: {e}"))?));
@@ -117,12 +117,13 @@ mod tests {
     #[test]
     fn facts_and_parts_of_a_line() {
         let line = Line::read(
-            "server name=three%20nodes xmpp=5222 into=a_b%2520c part=Cassandra%201:10 part=Cassandra%202:11",
+            "server name=three%20nodes xmpp=5222 into=a_b%2520c tool=java%0A-cp part=Cassandra%201:10 part=Cassandra%202:11",
         )
         .expect("a line");
         assert_eq!(line.word, "server");
         assert_eq!(line.text("name"), Ok("three nodes"));
         assert_eq!(line.text("into"), Ok("a_b%20c"));
+        assert_eq!(line.text("tool"), Ok("java\n-cp"));
         assert_eq!(line.number::<u16>("xmpp"), Ok(5222));
         assert_eq!(line.parts, [("Cassandra 1".to_owned(), 10), ("Cassandra 2".to_owned(), 11)]);
         assert!(line.text("admin").is_err() && line.number::<u16>("name").is_err());

@@ -88,9 +88,11 @@ impl Core {
         true
     }
 
-    /// What had an entry's id is no footprint any more.
+    /// What had an entry's id, or the location, is no footprint any more.
     fn no_longer_a_place(&self, stanza: &Stanza, value: &Value) {
-        if let Some(item) = value.pointer("/pubsub/publish/items/0/id").and_then(Value::as_str) {
+        if value.pointer("/pubsub/publish/node").and_then(Value::as_str) == Some(GEOLOC) {
+            self.gone_later(&sender(stanza), GEOLOC, ids::LOCATION);
+        } else if let Some(item) = value.pointer("/pubsub/publish/items/0/id").and_then(Value::as_str) {
             self.gone_later(&sender(stanza), MICROBLOG, item);
         }
     }

@@ -46,7 +46,7 @@ const PLACE_MAX: usize = 256;
 pub enum About {
     /// A place.
     Place,
-    /// An entry without one: what had its id is no footprint any more.
+    /// An entry or a location without one (words alone): what was there is no footprint any more.
     Plain,
     /// Neither.
     Nothing,
@@ -122,7 +122,7 @@ pub fn about(value: &Value, config: &FootprintConfig) -> About {
     match value.pointer("/pubsub/publish/node").and_then(Value::as_str) {
         Some(GEOLOC) if item["geoloc"].is_object() => {
             match (place_of(&item["geoloc"]), stops(&item["geoloc"])) {
-                (None, false) => About::Nothing,
+                (None, false) => About::Plain,
                 _ => About::Place,
             }
         }
@@ -307,9 +307,13 @@ pub fn retracted(value: &Value) -> Vec<String> {
     items.into_iter().flatten().filter_map(|item| item["id"].as_str().map(str::to_owned)).collect()
 }
 
+/// What says nothing of where somebody is. Clients leave such elements in an empty place (Smack its datum).
+const NOWHERE: &[&str] =
+    &["accuracy", "altaccuracy", "bearing", "datum", "error", "lang", "speed", "timestamp", "tzo"];
+
 /// An empty place: its owner shares none any more (XEP-0080 3.2).
 fn stops(geoloc: &Value) -> bool {
-    geoloc.as_object().is_some_and(|g| g.keys().all(|key| key == "lang"))
+    geoloc.as_object().is_some_and(|g| g.keys().all(|key| NOWHERE.contains(&key.as_str())))
 }
 
 fn place_of(geoloc: &Value) -> Option<(f64, f64)> {
@@ -383,10 +387,15 @@ mod tests {
             (GEOLOC, format!("<item><geoloc xmlns='{GEOLOC}'/></item>"), About::Place),
             (
                 GEOLOC,
-                format!("<item><geoloc xmlns='{GEOLOC}'><country>Italy</country></geoloc></item>"),
-                About::Nothing,
+                format!("<item><geoloc xmlns='{GEOLOC}'><datum>WGS84</datum></geoloc></item>"),
+                About::Place,
             ),
-            (GEOLOC, format!("<item>{odd}</item>"), About::Nothing),
+            (
+                GEOLOC,
+                format!("<item><geoloc xmlns='{GEOLOC}'><country>Italy</country></geoloc></item>"),
+                About::Plain,
+            ),
+            (GEOLOC, format!("<item>{odd}</item>"), About::Plain),
             ("urn:xmpp:avatar:data", format!("<item>{place}</item>"), About::Nothing),
         ] {
             assert_eq!(super::about(&published(node, &item, ""), &config()), about, "{node} {item}");

@@ -13,6 +13,8 @@ use crate::tools::Jdk;
 
 /// Scope and rights of the bridge; known here only, and gone with the run.
 const TOKEN: &str = "a-token-of-a-benchmark-0123456789abcdef";
+/// Where everything is, unless the configuration says otherwise.
+const KEYSPACE: &str = "im_platform";
 /// Where an instance says that it serves.
 const HEALTH: &str = "/healthz";
 /// How long an instance may take to serve, on a busy machine.
@@ -77,6 +79,19 @@ impl Cloud {
     /// What the bridge shows.
     pub fn token(&self) -> &'static str {
         TOKEN
+    }
+
+    /// What the load needs to look at how much one node keeps, through the first instance: facts of a line, not encoded.
+    pub fn store(&self) -> Vec<(&'static str, String)> {
+        let instance = &self.instances[0];
+        vec![
+            ("port", instance.port.to_string()),
+            ("token", TOKEN.to_owned()),
+            ("pid", instance.child.id().to_string()),
+            ("data", self.ring.keyspace(0, KEYSPACE).display().to_string()),
+            ("tool", self.ring.tool(0).join("\n")),
+            ("keyspace", KEYSPACE.to_owned()),
+        ]
     }
 
     /// Its processes, with what tables call them.

@@ -87,6 +87,10 @@ pub fn sizing(project: &Project, words: &[&str]) -> Result<(), Failure> {
     whole.start(&BARE)?;
     whole.start(&BESIDE)?;
     whole.platform("fresh")?;
+    let facts = whole.cloud(1)?.store();
+    let facts: Vec<String> = facts.iter().map(|(key, value)| format!("{key}={}", told(value))).collect();
+    // Writing to a String does not fail.
+    let _ = writeln!(whole.lines, "platform {}", facts.join(" "));
     let jcmd = whole.jdk.tool("jcmd").get_program().display().to_string();
     whole.load(&format!("sizing jcmd={} {}", told(&jcmd), plan.told(&whole)))?;
     println!("The page is in {}", plan.into.display());
@@ -305,5 +309,5 @@ impl<'a> Whole<'a> {
 
 /// The form in which the load is told a text.
 fn told(text: &str) -> String {
-    text.replace('%', "%25").replace(' ', "%20")
+    text.replace('%', "%25").replace(' ', "%20").replace('\n', "%0A")
 }

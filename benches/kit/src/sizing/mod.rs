@@ -22,12 +22,10 @@ use store::{KINDS, Kind, Size, Store};
 /// How large a run is.
 #[derive(Debug, Clone)]
 struct Plan {
-    /// Totals of what a platform keeps.
-    totals: [usize; 2],
-    /// Messages are the most of it.
-    delivered: [usize; 2],
-    /// Footprints come one by one, so there are fewer.
-    footprints: [usize; 2],
+    /// With SQLite.
+    store: Totals,
+    /// With Cassandra, which is slower to fill.
+    ring: Totals,
     /// People online.
     sessions: usize,
     /// Messages held while the platform says nothing.
@@ -36,29 +34,69 @@ struct Plan {
     turns: usize,
 }
 
+/// How much a platform is to keep, twice.
+#[derive(Debug, Clone, Copy)]
+struct Totals {
+    /// Of what is not named below.
+    usual: [usize; 2],
+    /// Messages are the most of it.
+    delivered: [usize; 2],
+    /// Footprints come one by one, so there are fewer.
+    footprints: [usize; 2],
+}
+
+impl Totals {
+    /// Fills a platform, and gives its sizes by kind, from none on.
+    fn fill(self, store: &mut Store, say: impl Fn(&str)) -> Outcome<Kept> {
+        let mut kept = Vec::new();
+        for (kind, name) in KINDS {
+            say(name);
+            let totals = match kind {
+                Kind::Delivered => self.delivered,
+                Kind::Footprints => self.footprints,
+                Kind::Users | Kind::Friends | Kind::Kept => self.usual,
+            };
+            kept.push((name, store.grow(kind, &totals, self.usual[1])?));
+        }
+        Ok(kept)
+    }
+}
+
+/// Sizes by kind.
+type Kept = Vec<(&'static str, Vec<Size>)>;
+
 impl Plan {
     fn named(name: &str) -> Outcome<Self> {
         match name {
             "quick" => Ok(Self {
-                totals: [1000, 2000],
-                delivered: [1000, 2000],
-                footprints: [200, 400],
+                store: Totals { usual: [1000, 2000], delivered: [1000, 2000], footprints: [200, 400] },
+                ring: Totals { usual: [500, 1000], delivered: [500, 1000], footprints: [100, 200] },
                 sessions: 40,
                 held: 300,
                 turns: 8,
             }),
             "usual" => Ok(Self {
-                totals: [10_000, 100_000],
-                delivered: [100_000, 600_000],
-                footprints: [5000, 50_000],
+                store: Totals {
+                    usual: [10_000, 100_000],
+                    delivered: [100_000, 600_000],
+                    footprints: [5000, 50_000],
+                },
+                ring: Totals { usual: [2000, 10_000], delivered: [5000, 30_000], footprints: [500, 3000] },
                 sessions: 400,
                 held: 4000,
                 turns: 120,
             }),
             "long" => Ok(Self {
-                totals: [100_000, 1_000_000],
-                delivered: [100_000, 1_000_000],
-                footprints: [50_000, 500_000],
+                store: Totals {
+                    usual: [100_000, 1_000_000],
+                    delivered: [100_000, 1_000_000],
+                    footprints: [50_000, 500_000],
+                },
+                ring: Totals {
+                    usual: [10_000, 100_000],
+                    delivered: [30_000, 300_000],
+                    footprints: [3000, 30_000],
+                },
                 sessions: 1000,
                 held: 8000,
                 turns: 400,
@@ -71,8 +109,10 @@ impl Plan {
 /// All that was measured.
 #[derive(Debug, Default)]
 struct Measured {
-    /// By kind, from none on.
-    kept: Vec<(&'static str, Vec<Size>)>,
+    /// What a platform with SQLite keeps.
+    kept: Kept,
+    /// What one node of Cassandra keeps, which has one copy of everything.
+    ring: Kept,
     /// How many people were online for the next three.
     sessions: usize,
     /// One of them on bare Openfire, and with the bridge.
@@ -100,23 +140,17 @@ struct Measured {
 /// When a server fails or does something else than what is to be measured.
 pub fn run(order: &Line, servers: Vec<Told>, platforms: &[Line], say: impl Fn(&str)) -> Outcome<()> {
     let plan = Plan::named(order.text("plan")?)?;
-    let [beside, fresh] = platforms else { return Err("two platforms are needed".to_owned()) };
+    let [beside, fresh, ring] = platforms else { return Err("three platforms are needed".to_owned()) };
     let Ok([bare, bridge]) = <[Told; 2]>::try_from(servers) else {
         return Err("two servers are needed".to_owned());
     };
     let jcmd = order.text("jcmd")?;
     let mut measured =
         Measured { sessions: plan.sessions, held: plan.held, turns: plan.turns, ..Measured::default() };
-    let mut store = Store::new(fresh)?;
-    for (kind, name) in KINDS {
-        say(&format!("a platform with more and more of: {name}"));
-        let totals = match kind {
-            Kind::Delivered => plan.delivered,
-            Kind::Footprints => plan.footprints,
-            Kind::Users | Kind::Friends | Kind::Kept => plan.totals,
-        };
-        measured.kept.push((name, store.grow(kind, &totals, plan.totals[1])?));
-    }
+    let filling = |name: &str| say(&format!("a platform with more and more of: {name}"));
+    measured.kept = plan.store.fill(&mut Store::new(fresh)?, filling)?;
+    let filling = |name: &str| say(&format!("a node of Cassandra with more and more of: {name}"));
+    measured.ring = plan.ring.fill(&mut Store::new(ring)?, filling)?;
     for (at, told) in [&bare, &bridge].into_iter().enumerate() {
         say(&format!("people on {}", told.name));
         let part = Part { name: "platform".to_owned(), pids: vec![beside.number("pid")?] };

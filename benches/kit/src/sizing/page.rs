@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::Measured;
 use super::people::Weight;
 use super::requests::{Requests, by_time};
 use super::store::{KINDS, Kind, Size, each};
+use super::{Kept, Measured};
 use crate::report::short;
 use crate::work::{KEPT, MESSAGES, OPERATIONS};
 
@@ -34,6 +34,7 @@ pub fn page(measured: &Measured, facts: &[String]) -> String {
     out.push('\n');
     out.push_str(LIMITS);
     out.push_str(&kept(measured));
+    out.push_str(&ring(measured));
     out.push_str(&memory(measured));
     out.push_str(&asked(measured));
     out.push_str(&needs(measured));
@@ -79,6 +80,21 @@ fn kept(measured: &Measured) -> String {
             megabytes(full.disk as f64),
         );
     }
+    out
+}
+
+fn ring(measured: &Measured) -> String {
+    let mut out = String::from(
+        "The same on one node of Cassandra, of a ring that keeps one copy: bytes of its files after `nodetool flush` and `compact`. With three copies the ring needs three times as much; while it compacts, and for what was\n\
+         removed in the last ten days (`gc_grace_seconds`), more: operators keep half of a node's disk free. What a platform process has in memory stays where it is, for it keeps nothing.\n\n\
+         | one | bytes on disk | between |\n|---|---:|---|\n",
+    );
+    for (name, sizes) in &measured.ring {
+        let [.., few, many] = &sizes[..] else { continue };
+        let disk = each(sizes, |size| size.disk as f64).map_or("-".to_owned(), |bytes| format!("{bytes:.0}"));
+        let _ = writeln!(out, "| {name} | {disk} | {} and {}, measured |", few.total, many.total);
+    }
+    out.push('\n');
     out
 }
 
@@ -183,14 +199,6 @@ fn needs(measured: &Measured) -> String {
 }
 
 fn list(measured: &Measured) -> Vec<Need> {
-    let sizes = |kind: Kind| {
-        let at = KINDS.iter().position(|(one, _)| *one == kind)?;
-        measured.kept.get(at).map(|(_, sizes)| sizes)
-    };
-    let disk = |kind| sizes(kind).and_then(|sizes| each(sizes, |size| size.disk as f64)).unwrap_or(f64::NAN);
-    let tried = |kind| sizes(kind).and_then(|sizes| sizes.last()).map_or(0.0, |size| size.total as f64);
-    let (accounts, friends) = (Kind::Users, Kind::Friends);
-    let messages = MESSAGES_A_DAY * DAYS;
     let peak = MESSAGES_A_DAY / SECONDS_OF_A_DAY * PEAK;
     let [bare, bridge] = measured.session;
     let run = &measured.runs[1].1;
@@ -200,25 +208,23 @@ fn list(measured: &Measured) -> Vec<Need> {
     let requests = per_message(&measured.busy, measured.turns as f64);
     let need = |name, unit, of_one, measured_to| Need { name, unit, of_one, measured_to };
     let online = measured.sessions as f64 / ONLINE;
-    vec![
-        need(
+    let mut all = disks(
+        &measured.kept,
+        [
             "platform's disk: accounts and friends",
-            " GB",
-            (disk(accounts) + FRIENDS * disk(friends)) / GIGABYTE,
-            tried(accounts).min(tried(friends) / FRIENDS),
-        ),
-        need(
             "platform's disk: messages of a month",
-            " GB",
-            messages * disk(Kind::Delivered) / GIGABYTE,
-            tried(Kind::Delivered) / messages,
-        ),
-        need(
             "platform's disk: footprints",
-            " GB",
-            FOOTPRINTS * disk(Kind::Footprints) / GIGABYTE,
-            tried(Kind::Footprints) / FOOTPRINTS,
-        ),
+        ],
+    );
+    all.extend(disks(
+        &measured.ring,
+        [
+            "on Cassandra, each copy: accounts and friends",
+            "on Cassandra, each copy: messages of a month",
+            "on Cassandra, each copy: footprints",
+        ],
+    ));
+    all.extend([
         need("Openfire's heap: sessions of those online", " GB", ONLINE * bridge.heap / GIGABYTE, online),
         need(
             "of it by the bridge, and what the bridge has outside",
@@ -235,7 +241,27 @@ fn list(measured: &Measured) -> Vec<Need> {
             peak * 3600.0 * measured.journaled / GIGABYTE,
             0.0,
         ),
-    ]
+    ]);
+    all
+}
+
+/// What a user needs of a store's disk.
+fn disks(kept: &Kept, names: [&'static str; 3]) -> Vec<Need> {
+    let sizes = |kind: Kind| {
+        let at = KINDS.iter().position(|(one, _)| *one == kind)?;
+        kept.get(at).map(|(_, sizes)| sizes)
+    };
+    let disk = |kind| sizes(kind).and_then(|sizes| each(sizes, |size| size.disk as f64)).unwrap_or(f64::NAN);
+    let tried = |kind| sizes(kind).and_then(|sizes| sizes.last()).map_or(0.0, |size| size.total as f64);
+    let (accounts, friends, messages) = (Kind::Users, Kind::Friends, MESSAGES_A_DAY * DAYS);
+    let costs = [
+        (disk(accounts) + FRIENDS * disk(friends), tried(accounts).min(tried(friends) / FRIENDS)),
+        (messages * disk(Kind::Delivered), tried(Kind::Delivered) / messages),
+        (FOOTPRINTS * disk(Kind::Footprints), tried(Kind::Footprints) / FOOTPRINTS),
+    ];
+    let need =
+        |(name, (bytes, measured_to))| Need { name, unit: " GB", of_one: bytes / GIGABYTE, measured_to };
+    names.into_iter().zip(costs).map(need).collect()
 }
 
 const GIGABYTE: f64 = 1e9;
@@ -267,6 +293,7 @@ mod tests {
                 .zip([100, 10, 200, 300, 50])
                 .map(|((_, name), bytes)| (*name, sizes(1000, 100_000, bytes)))
                 .collect(),
+            ring: KINDS.iter().map(|(_, name)| (*name, sizes(100, 1000, 400))).collect(),
             sessions: 400,
             session: [Weight { heap: 10_240.0, outside: 0.0 }, Weight { heap: 20_480.0, outside: 5120.0 }],
             empty: [Weight { heap: 1e8, outside: 1e8 }; 2],
@@ -295,6 +322,7 @@ mod tests {
             ),
             "{page}"
         );
+        assert!(page.contains("| friend: an entry of a list | 400 | 100 and 1000, measured |"), "{page}");
         assert!(page.contains("| session, all modules deciding | 20.0 | 5.0 | 400 sessions"), "{page}");
         assert!(page.contains("| `POST /v1/messages` | 5.00 | 20.0 |"), "{page}");
         assert!(!page.contains("lease` |"), "what comes with time is in no table");

@@ -1,6 +1,7 @@
 //! What a platform keeps, by kind: a fresh one is filled through its interfaces to a few totals, and its folder and its memory are looked at at each.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ pub struct Store {
     http: Http,
     part: Part,
     data: PathBuf,
+    /// Commands of Cassandra's own tool by which the node's files hold what there is, once.
+    tidy: Vec<Vec<String>>,
     imported: usize,
     keys: usize,
 }
@@ -65,7 +68,15 @@ impl Store {
     /// # Errors
     /// When a fact is missing.
     pub fn new(line: &Line) -> Outcome<Self> {
+        let mut tidy = Vec::new();
+        if let Ok(tool) = line.text("tool") {
+            let keyspace = line.text("keyspace")?;
+            for word in ["flush", "compact"] {
+                tidy.push(tool.lines().chain([word, keyspace]).map(String::from).collect());
+            }
+        }
         Ok(Self {
+            tidy,
             http: Http::new(line.number("port")?, Some(line.text("token")?.to_owned())),
             part: Part { name: "platform".to_owned(), pids: vec![line.number("pid")?] },
             data: PathBuf::from(line.text("data")?),
@@ -101,6 +112,14 @@ impl Store {
     }
 
     fn size(&self, total: usize) -> Outcome<Size> {
+        for words in &self.tidy {
+            let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", words.join(" "));
+            let (program, arguments) = words.split_first().ok_or("no tool")?;
+            let done = Command::new(program).args(arguments).output().map_err(|e| failed(&e))?;
+            if !done.status.success() {
+                return Err(failed(&String::from_utf8_lossy(&done.stderr)));
+            }
+        }
         Ok(Size { total, disk: process::disk_bytes(&self.data)?, memory: process::memory(&self.part)? })
     }
 

@@ -267,7 +267,7 @@ final class Footprints {
         Lists.befriend(remote.platform, juliet, romeo);
         Lists.befriend(remote.platform, juliet, nurse);
         juliet.request("set", "", "<query xmlns='jabber:iq:roster'><item jid='" + nurse.bareJid() + "'><group>Night watch</group></item></query>");
-        remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"members\":[{\"user\":\"" + juliet.bareJid()
+        remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"name\":\"Night watch\",\"members\":[{\"user\":\"" + juliet.bareJid()
                 + "\",\"role\":\"owner\"},{\"user\":\"" + nurse.bareJid() + "\",\"role\":\"member\"}]}");
         juliet.request("set", "", entry("watch", "Who goes there", "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
                 + "<field var='FORM_TYPE' type='hidden'><value>" + PUBSUB + "#publish-options</value></field>"
@@ -300,10 +300,12 @@ final class Footprints {
             browser.evaluate("location.hash = '#/footprints'");
             browser.awaitTrue("document.querySelectorAll('path.land').length > 0 && document.querySelectorAll('.dot').length === 0");
             juliet.request("set", "", entry("live", "Here I am", ""));
-            browser.awaitTrue("document.querySelectorAll('.dot').length === 1 && document.body.innerText.includes('Here I am')");
+            browser.awaitTrue("document.querySelectorAll('.dot').length === 1 && document.body.innerText.includes('Via Cappello')");
+            browser.evaluate("document.querySelector('.places button').click()");
+            browser.awaitTrue("document.querySelector('.footprint')?.innerText.includes('Here I am') === true");
             browser.screenshot(stage.world.openfire.resolve("screenshots/map.png"));
             juliet.request("set", "", retract(MICROBLOG, "live"));
-            browser.awaitTrue("document.querySelectorAll('.dot').length === 0 && !document.body.innerText.includes('Here I am')");
+            browser.awaitTrue("document.querySelectorAll('.dot').length === 0 && !document.body.innerText.includes('Via Cappello')");
             Check.equal(List.of(), browser.complaints(), "what the browser complained about");
         }
     }

@@ -5,7 +5,9 @@
  *
  * Two dangers, both seen on live servers. Released after its session has ended, a presence leaves a ghost that is online
  * for ever; released after a later `unavailable`, it revives. So what is held is numbered per session: at its release it
- * must still be the newest, and if something newer came while it was being routed, that is routed once more behind it.
+ * must still be the newest, and if something newer came while it was being routed, that is routed once more behind it:
+ * at once if Openfire is done with it, else by its own thread when it is (two at the same moment, and Openfire's own
+ * bookkeeping of who left when fails).
  *
  * Openfire answers a rejected presence with an error. That error passes this interceptor on its way out, on the same
  * thread and before the rejecting call returns, and is stopped there.
@@ -14,6 +16,7 @@
  */
 package org.cloudbridge.openfire;
 
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 import org.dom4j.Element;
@@ -53,6 +56,10 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
         Packet newest;
         /** That has been let through by itself, so that nothing of ours comes after it. */
         boolean newestPassed;
+        /** Openfire is done with it. */
+        boolean newestDone;
+        /** It is to be routed once more then. */
+        boolean again;
     }
 
     private final Rejected rejected = new Rejected();
@@ -64,6 +71,8 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
     private final ConcurrentHashMap<JID, Line> lines = new ConcurrentHashMap<>();
     /** What has just been rejected on a thread. No thread-local, which would outlive the plugin on Openfire's threads. */
     private final ConcurrentHashMap<Thread, Presence> unanswered = new ConcurrentHashMap<>();
+    /** Threads that route something once more, which nobody need look at. */
+    private final Set<Thread> repeating = ConcurrentHashMap.newKeySet();
     private volatile FilterTable filter = FilterTable.NOTHING;
 
     PresenceGate(String domain, Offers offers, PacketRouter router, Delivery.Sessions sessions) {
@@ -79,7 +88,13 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
 
     @Override
     public void interceptPacket(Packet packet, Session session, boolean incoming, boolean processed) throws PacketRejectedException {
-        if (processed || !(packet instanceof Presence)) {
+        if (!(packet instanceof Presence)) {
+            return;
+        }
+        if (processed) {
+            if (incoming && !lines.isEmpty()) {
+                done((Presence) packet);
+            }
             return;
         }
         boolean stop = false;
@@ -106,7 +121,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
             unanswered.remove(Thread.currentThread());
         }
         FilterTable table = filter;
-        if (PumpThread.current() != null || table == FilterTable.NOTHING && lines.isEmpty()) {
+        if (PumpThread.current() != null || repeating.contains(Thread.currentThread()) || table == FilterTable.NOTHING && lines.isEmpty()) {
             return false;
         }
         Element element = presence.getElement();
@@ -150,6 +165,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
             line.held += hold ? 1 : 0;
             line.newest = presence;
             line.newestPassed = !hold;
+            line.newestDone = false;
             return line;
         });
     }
@@ -161,8 +177,36 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
             if (line.newest == presence) {
                 line.newestPassed = true;
             }
-            return line.held == 0 ? null : line;
+            return line.held == 0 && !line.again ? null : line;
         });
+    }
+
+    /** Openfire is done with what a session said to everybody. */
+    private void done(Presence presence) {
+        try {
+            final Presence[] again = new Presence[1];
+            lines.computeIfPresent(presence.getFrom(), (jid, line) -> {
+                if (line.newest != presence) {
+                    return line;
+                }
+                line.newestDone = true;
+                if (line.again) {
+                    line.again = false;
+                    again[0] = presence.createCopy();
+                }
+                return line.held == 0 ? null : line;
+            });
+            if (again[0] != null) {
+                repeating.add(Thread.currentThread());
+                try {
+                    router.route(again[0]);
+                } finally {
+                    repeating.remove(Thread.currentThread());
+                }
+            }
+        } catch (Throwable e) {
+            rareLog.warn("A presence was not repeated: " + e.getClass().getName());
+        }
     }
 
     @Override
@@ -197,7 +241,11 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
         final Presence[] newer = new Presence[1];
         lines.computeIfPresent(from, (jid, line) -> {
             if (line.newest != released && line.newestPassed) {
-                newer[0] = (Presence) line.newest.createCopy();
+                if (line.newestDone) {
+                    newer[0] = (Presence) line.newest.createCopy();
+                } else {
+                    line.again = true;
+                }
             }
             return line;
         });
@@ -205,7 +253,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
     }
 
     private void settled(JID from) {
-        lines.computeIfPresent(from, (jid, line) -> --line.held == 0 ? null : line);
+        lines.computeIfPresent(from, (jid, line) -> --line.held == 0 && !line.again ? null : line);
     }
 
     /** Nobody is told: a presence is no question. */

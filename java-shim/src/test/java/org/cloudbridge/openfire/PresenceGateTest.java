@@ -185,13 +185,10 @@ public class PresenceGateTest {
             if (during[0] != null) {
                 Presence now = during[0];
                 during[0] = null;
-                Thread client = new Thread(() -> taken(now));
-                client.start();
-                try {
-                    client.join();
-                } catch (InterruptedException e) {
-                    throw new IllegalStateException(e);
-                }
+                onSocket(() -> {
+                    taken(now);
+                    done(now);
+                });
             }
         };
         assertEquals(0, release(1));
@@ -206,6 +203,52 @@ public class PresenceGateTest {
         assertEquals(0, release(2));
         assertTrue("the session ended meanwhile", router.routed.get(1).contains("unavailable"));
         assertEquals(0, gate.lines());
+    }
+
+    @Test
+    public void whatOpenfireIsStillAtIsRepeatedByItsOwnThread() throws Exception {
+        assertTrue(taken(presence("", "away")));
+        host.answer = Frame.PASS;
+        Presence during = presence("type='unavailable'", "");
+        router.thenPresence = () -> {
+            router.thenPresence = null;
+            onSocket(() -> taken(during));
+        };
+        assertEquals(0, release(1));
+        assertEquals("not beside it", 1, router.routed.size());
+        Thread[] routing = new Thread[1];
+        router.thenPresence = () -> {
+            routing[0] = Thread.currentThread();
+            // Openfire's router asks us about what we repeat, too.
+            assertFalse(taken(during));
+        };
+        int shown = host.offered.size();
+        done(during);
+        assertEquals(2, router.routed.size());
+        assertTrue(router.routed.get(1), router.routed.get(1).contains("unavailable"));
+        assertEquals(Thread.currentThread(), routing[0]);
+        assertEquals("the host has seen it once", shown, host.offered.size());
+        assertEquals(0, gate.lines());
+        done(during);
+        assertEquals("once", 2, router.routed.size());
+    }
+
+    private void done(Presence presence) {
+        try {
+            gate.interceptPacket(presence, alice.session(), true, true);
+        } catch (PacketRejectedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static void onSocket(Runnable what) {
+        Thread client = new Thread(what);
+        client.start();
+        try {
+            client.join();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test
