@@ -87,6 +87,11 @@ fn offer(project: &Project, words: &[&str]) -> Result<(), Failure> {
     }
 }
 
+/// Compiles the Java benchmark, so that it goes on compiling.
+pub fn compile(project: &Project, jdk: &Jdk, jar: &Path) -> Result<(), Failure> {
+    Bench::compile(project, jdk, jar).map(drop)
+}
+
 /// Accounts of the load.
 const PEOPLE: [&str; 20] = [
     "user0", "user1", "user2", "user3", "user4", "user5", "user6", "user7", "user8", "user9", "user10",
@@ -111,7 +116,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn compile(project: &'a Project, jdk: &'a Jdk, jar: &Path) -> Result<Self, Failure> {
-        let directory = project.target.join("bench");
+        let directory = project.target.join("bench/offer");
         if directory.exists() {
             fs::remove_dir_all(&directory).doing(format!("emptying {}", directory.display()))?;
         }

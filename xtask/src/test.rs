@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use crate::bench;
 use crate::builds;
 use crate::cassandra;
 use crate::console;
@@ -191,6 +192,7 @@ fn link(project: &Project, jdk: &Jdk) -> Result<Count, Failure> {
 
 fn openfire(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Count, Failure> {
     builds::openfire(project, jdk, Output::Kept(&project.log("fetch")?))?;
+    bench::compile(project, jdk, &project.target.join("dist/cloudbridge.jar"))?;
     // What the scenarios about folders run as somebody else's backend.
     let json_server = project.target.join("json-server");
     console::packages(project, &project.root.join("examples/backends/json-server"), &json_server)?;

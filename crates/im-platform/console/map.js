@@ -5,12 +5,28 @@ import './topojson.js';
 
 let world;
 
+/** A line that does not jump from one edge of the map to the other where it crosses the 180th meridian; a ring around a pole goes by the pole. */
+function unrolled(line) {
+  let turn = 0;
+  const points = line.map(([lon, lat], i) => {
+    const step = i > 0 ? lon - line[i - 1][0] : 0;
+    if (Math.abs(step) > 180) turn -= Math.sign(step) * 360;
+    return [lon + turn, lat];
+  });
+  const [first, last] = [points[0], points[points.length - 1]];
+  return Math.abs(last[0] - first[0]) > 180 ? [...points, [last[0], Math.sign(last[1]) * 90], [first[0], Math.sign(last[1]) * 90]] : points;
+}
+
+const unroll = (coordinates) => (typeof coordinates[0][0] === 'number' ? unrolled(coordinates) : coordinates.map(unroll));
+const flat = (geometry) => ({ ...geometry, coordinates: geometry.coordinates.length > 0 ? unroll(geometry.coordinates) : [] });
+
 /** Land and borders, read once. */
-function land() {
+export function land() {
   world ??= fetch('/console/assets/world.json').then((response) => response.json()).then((topology) => {
     const { countries } = topology.objects;
     const { topojson } = globalThis;
-    return { shapes: topojson.feature(topology, countries), borders: topojson.mesh(topology, countries, (a, b) => a !== b) };
+    const shapes = topojson.feature(topology, countries).features.map((shape) => ({ ...shape, geometry: flat(shape.geometry) }));
+    return { shapes, borders: flat(topojson.mesh(topology, countries, (a, b) => a !== b)) };
   });
   return world;
 }

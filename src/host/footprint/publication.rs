@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::platform::{Told, limit, own_feature, put, read, seen_by};
 use super::{GEOLOC, pep};
+use crate::ffi::frame::Outcome;
 use crate::host::core::Core;
 use crate::host::pep::PepError;
 use crate::mapping::Row;
@@ -51,7 +52,7 @@ impl Publication {
     /// # Errors
     /// Openfire's own.
     pub fn carry_out(&self, core: &Core) -> Result<(), PepError> {
-        if !self.access.within(&self.audience) {
+        if !self.fits(core, &self.access) {
             return self.tell_its_people(core);
         }
         if let Some(options) = &self.create {
@@ -59,7 +60,7 @@ impl Publication {
                 // Somebody was faster: then it must be a node that lets nobody else in.
                 Err(PepError::Refused { condition, .. }) if condition == "conflict" => {
                     let there = pep::node(core, &self.user, self.node)?;
-                    if there.is_some_and(|access| !access.within(&self.audience)) {
+                    if there.is_some_and(|access| !self.fits(core, &access)) {
                         return self.tell_its_people(core);
                     }
                 }
@@ -68,6 +69,20 @@ impl Publication {
         }
         let order = access::publish(self.node, &self.item, &self.payload);
         pep::ask(core, &self.user, "set", &order).map(drop)
+    }
+
+    /// Whether a node's readers are of the audience. Openfire lets those read a node for a group to whom it shows the group in their contact lists; these may
+    /// be fewer than its members, who then would hear nothing, or more.
+    fn fits(&self, core: &Core, access: &Access) -> bool {
+        let shown = |group: &String| {
+            let done = core.effects.apply(MESSAGE, "group.shown", &[group]);
+            matches!(done, Some((Outcome::Ok, to)) if to == "members")
+        };
+        access.within(&self.audience)
+            && match access {
+                Access::Roster(groups) => groups.iter().all(shown),
+                Access::Open | Access::Presence | Access::Whitelist(_) => true,
+            }
     }
 
     /// The node's readers see the end of what was there before; its people get it directly.

@@ -127,6 +127,10 @@ impl Sessions {
             held: None,
             releasing: None,
         });
+        if reading.open && !known.open {
+            // Another session with the address of one that has ended: what that one told holds up nothing of this.
+            known.paced = None;
+        }
         (known.open, known.session) = (reading.open, session);
         let jids = self.users.entry(user).or_default();
         jids.retain(|jid| *jid != reading.jid);

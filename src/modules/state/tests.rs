@@ -104,12 +104,38 @@ fn what_somebody_can_be_reached_by_is_never_delayed() {
     }
     sessions.apply(&Reading { open: false, ..reading("a@b/c", 7, false, 0) }, now);
     assert_eq!(told(&mut sessions, now), [(false, false, None)]);
-    // A priority that changes nothing about that can wait.
+    // Priorities that change nothing about that can wait.
     sessions.apply(&showing(8, "away"), now);
     told(&mut sessions, now);
-    sessions.apply(&Reading { priority: 5, ..showing(9, "away") }, now);
+    sessions.apply(&Reading { priority: 4, ..showing(9, "away") }, now);
+    assert_eq!(told(&mut sessions, now), [AWAY]);
+    sessions.apply(&Reading { priority: 5, ..showing(10, "away") }, now);
     assert!(told(&mut sessions, now).is_empty());
     assert_eq!(told(&mut sessions, now + PAUSE), [AWAY]);
+}
+
+#[test]
+fn a_session_with_the_address_of_one_that_ended_does_not_wait_for_the_pause_of_that() {
+    let (mut sessions, now) = online();
+    for token in [7, 8] {
+        let first = sessions.offer(token, &showing(0, "away"), How::Ask, now);
+        assert_eq!(first, (Offered::Taken, vec![]));
+        assert_eq!(told_for_held(&mut sessions, now), 1, "at once");
+        let seq = token * 10;
+        sessions.apply(&Reading { open: false, ..reading("a@b/c", seq, false, 0) }, now);
+        told(&mut sessions, now);
+        sessions.apply(&showing(seq + 1, ""), now);
+        told(&mut sessions, now);
+    }
+}
+
+/// How many changes are told while one is held; it is released.
+fn told_for_held(sessions: &mut Sessions, now: Instant) -> usize {
+    let changes = sessions.changes(100, now).len();
+    let moves = sessions.stored();
+    assert_eq!(moves.len(), 1);
+    sessions.done(moves[0].effect, Outcome::Ok, now);
+    changes
 }
 
 #[test]

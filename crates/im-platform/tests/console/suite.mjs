@@ -132,6 +132,13 @@ export function* suite({ browser, platform: binary, shots }) {
     assert.ok(drawn > 10, `${drawn} countries are drawn`);
     const fills = await page.locator('path.land').first().evaluate((path) => [getComputedStyle(path).fill, getComputedStyle(document.querySelector('.map')).backgroundColor]);
     assert.notEqual(fills[0], fills[1], 'land and sea look alike');
+    const jumps = await page.evaluate(async () => {
+      const { shapes, borders } = await (await import('/console/assets/map.js')).land();
+      const lines = (coordinates) => (typeof coordinates[0]?.[0] === 'number' ? [coordinates] : coordinates.flatMap(lines));
+      const steps = (line) => line.slice(1).map(([lon, lat], i) => ({ far: Math.abs(lon - line[i][0]), lat }));
+      return [...shapes.map((shape) => shape.geometry), borders].flatMap((geometry) => lines(geometry.coordinates)).flatMap(steps).filter(({ far, lat }) => far > 180 && lat > -90);
+    });
+    assert.deepEqual(jumps, [], 'land that reaches across the whole map');
     assert.equal(await page.locator('.dot').count(), 3);
     await page.locator('.dot[aria-label*="Casa di Giulietta"]').focus();
     await page.keyboard.press('Enter');

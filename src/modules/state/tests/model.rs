@@ -101,7 +101,7 @@ struct World {
     platform: Platform,
     late: Vec<Request>,
     snapshot_due: bool,
-    /// Writes of a session that could have waited.
+    /// Writes that could have waited, of the session that an address has now.
     waited: HashMap<String, Vec<Instant>>,
     last: HashMap<String, (bool, Session)>,
 }
@@ -192,7 +192,13 @@ impl World {
         }
         let at = self.random.below(self.notices.len() as u64) as usize;
         let reading = self.notices.swap_remove(at);
+        let open = |world: &Self| world.sessions.known.get(&reading.jid).is_some_and(|known| known.open);
+        let before = open(self);
         let moves = self.sessions.apply(&reading, self.now);
+        if !before && open(self) {
+            // Another session, which has told nothing yet.
+            self.waited.remove(&reading.jid);
+        }
         self.follow(moves);
     }
 

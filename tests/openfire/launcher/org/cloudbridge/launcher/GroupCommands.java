@@ -19,7 +19,7 @@ import org.xmpp.packet.JID;
  * group describe NAME TEXT
  * group rename NAME NEW
  * group member|admin|leave NAME JID
- * group share NAME DISPLAY     its members see each other in their rosters
+ * group share NAME DISPLAY [everybody]   its members see each other in their rosters, or everybody sees them
  * group delete NAME
  * group list                   all, tab separated: NAME DESCRIPTION ADMINS MEMBERS, URL-encoded each, addresses by comma
  * </pre>
@@ -61,7 +61,7 @@ final class GroupCommands {
                 return "";
             case "share":
                 group.getProperties().put("sharedRoster.displayName", words[3]);
-                group.getProperties().put("sharedRoster.showInRoster", "onlyGroup");
+                group.getProperties().put("sharedRoster.showInRoster", words.length > 4 ? words[4] : "onlyGroup");
                 return "";
             case "delete":
                 manager.deleteGroup(group);

@@ -257,8 +257,9 @@ final class Footprints {
         Check.that(!items(romeo, juliet.bareJid(), GEOLOC).contains("}lat>"), "nothing is left in PEP");
     }
 
-    @Scenario("a node for one group of the contact list: its members see the entry at the platform and in PEP, other friends on neither side")
-    static void rosterGroup(Stage stage) throws Exception {
+    @Scenario("a node for one group: its members get the entry and see it at the platform, other friends neither; they read it in PEP where Openfire "
+            + "shows the group to just them, nobody does where it shows it to everybody or to nobody")
+    static void forGroup(Stage stage) throws Exception {
         Stage.Remote remote = stage.remote();
         Server server = deciding(stage, remote).up();
         Client juliet = stage.online(server, "juliet", "balcony");
@@ -266,22 +267,34 @@ final class Footprints {
         Client nurse = stage.online(server, "nurse", "kitchen");
         Lists.befriend(remote.platform, juliet, romeo);
         Lists.befriend(remote.platform, juliet, nurse);
-        juliet.request("set", "", "<query xmlns='jabber:iq:roster'><item jid='" + nurse.bareJid() + "'><group>Night watch</group></item></query>");
         remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"name\":\"Night watch\",\"members\":[{\"user\":\"" + juliet.bareJid()
                 + "\",\"role\":\"owner\"},{\"user\":\"" + nurse.bareJid() + "\",\"role\":\"member\"}]}");
-        juliet.request("set", "", entry("watch", "Who goes there", "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
+        forGroup(remote, juliet, nurse, romeo, "Nobody sees it", false);
+        Teams.at(server, "create", "Night watch");
+        for (Client member : List.of(juliet, nurse)) {
+            Teams.at(server, "member", "Night watch", member.bareJid());
+        }
+        Teams.at(server, "share", "Night watch", "Night watch");
+        forGroup(remote, juliet, nurse, romeo, "Members see it", true);
+        Teams.at(server, "share", "Night watch", "Night watch", "everybody");
+        forGroup(remote, juliet, nurse, romeo, "Everybody sees it", false);
+        romeo.ping();
+        Check.that(events(romeo, MICROBLOG).stream().noneMatch(e -> e.toString().contains(" sees it")), "events of another friend");
+        Check.that(!find(romeo, server, "").contains(" see"), "found by another friend");
+        Check.that(find(nurse, server, "").contains("Members see it"), "found by a member");
+    }
+
+    private static void forGroup(Stage.Remote remote, Client owner, Client member, Client other, String title, boolean inPep) throws Exception {
+        String id = title.split(" ")[0];
+        owner.request("set", "", entry(id, title, "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
                 + "<field var='FORM_TYPE' type='hidden'><value>" + PUBSUB + "#publish-options</value></field>"
                 + "<field var='pubsub#access_model'><value>roster</value></field>"
                 + "<field var='pubsub#roster_groups_allowed'><value>Night watch</value></field></x></publish-options></pubsub>"));
-        Check.that(!awaitEvent(nurse, "the event", "Who goes there").toString().contains(EXACT), "coarsely");
-        Check.that(!seen(remote, juliet, "watch", nurse.bareJid()).isEmpty(), "who is in the group sees it at the platform");
-        Check.equal("", seen(remote, juliet, "watch", romeo.bareJid()), "what another friend sees there");
-        Check.that(items(nurse, juliet.bareJid(), MICROBLOG).contains("Who goes there"), "who is in the group reads the node");
-        Check.that(items(romeo, juliet.bareJid(), MICROBLOG).contains("error"), "another friend does not");
-        romeo.ping();
-        Check.that(events(romeo, MICROBLOG).stream().noneMatch(e -> e.toString().contains("Who goes there")), "events of another friend");
-        Check.that(!find(romeo, server, "").contains("Who goes there"), "found by another friend");
-        Check.that(find(nurse, server, "").contains("Who goes there"), "found by who is in the group");
+        Check.that(!awaitEvent(member, "the event", title).toString().contains(EXACT), "coarsely");
+        Check.that(!seen(remote, owner, id, member.bareJid()).isEmpty(), "a member sees it at the platform: " + title);
+        Check.equal("", seen(remote, owner, id, other.bareJid()), "what another friend sees there");
+        Check.equal(inPep, items(member, owner.bareJid(), MICROBLOG).contains(title), "a member reads it in PEP: " + title);
+        Check.that(!items(other, owner.bareJid(), MICROBLOG).contains(title), "another friend reads it in PEP: " + title);
     }
 
     @Scenario("the platform's map in Chromium: an entry of an XMPP client appears while somebody looks, and goes when it is retracted")

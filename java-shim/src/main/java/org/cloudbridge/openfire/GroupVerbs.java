@@ -45,6 +45,7 @@ final class GroupVerbs implements Appliers.Area, UserEventListener {
         table.verb("group.member", 3, (thread, arguments) -> writing() ? member(arguments[0], arguments[1], arguments[2]) : readOnly());
         table.verb("group.unmember", 2, (thread, arguments) -> writing() ? member(arguments[0], arguments[1], OpenfireGroups.NONE) : readOnly());
         table.verb("group.waiting", 1, (thread, arguments) -> waiting(arguments));
+        table.verb("group.shown", 1, (thread, arguments) -> new Delivery.Result(Frame.OUTCOME_OK, OpenfireGroups.shown(arguments[0])));
         table.verb("read.groups", 2, (thread, arguments) -> read(arguments[0], Integer.parseInt(arguments[1])));
     }
 

@@ -77,6 +77,17 @@ final class OpenfireGroups {
         }
     }
 
+    /** In whose contact lists a group is: its members', others' too, or nobody's. */
+    static String shown(String name) {
+        Group group = named(name);
+        String shown = group == null ? null : group.getProperties().get("sharedRoster.showInRoster");
+        if (shown == null || !shown.equals("onlyGroup") && !shown.equals("everybody")) {
+            return "nobody";
+        }
+        String more = group.getProperties().get("sharedRoster.groupList");
+        return shown.equals("onlyGroup") && (more == null || more.trim().isEmpty()) ? "members" : "others";
+    }
+
     /** What makes a group whole. */
     interface Filling {
         void fill(Group group) throws Exception;
