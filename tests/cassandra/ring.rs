@@ -142,12 +142,14 @@ impl Ring {
     #[must_use]
     #[allow(dead_code, reason = "shared with tests that do not ask how much a node keeps")]
     pub fn tool(&self, n: usize) -> Vec<String> {
-        let java = self.java.display().to_string();
-        let path = format!("{}/*", self.lib.display());
-        let port = self.nodes[n].jmx.to_string();
-        [&java, "-cp", &path, "org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", &port]
-            .map(String::from)
-            .to_vec()
+        let (path, port) = (format!("{}/*", self.lib.display()), self.nodes[n].jmx.to_string());
+        // Its history belongs to the node, not to whoever tests.
+        let home = format!("-Duser.home={}", self.nodes[n].folder.display());
+        let main = "org.apache.cassandra.tools.NodeTool";
+        let mut words = vec![self.java.display().to_string()];
+        words.extend(hidden());
+        words.extend([&home, "-cp", &path, main, "-h", "127.0.0.1", "-p", &port].map(String::from));
+        words
     }
 
     /// Where a node keeps a keyspace.
@@ -171,13 +173,8 @@ impl Ring {
         let node = &mut self.nodes[n];
         let log = File::options().create(true).append(true).open(node.folder.join("log"))?;
         let mut java = Command::new(&self.java);
-        for name in OPEN {
-            java.arg(format!("--add-opens={name}=ALL-UNNAMED"));
-        }
-        for name in EXPORT {
-            java.arg(format!("--add-exports={name}=ALL-UNNAMED"));
-        }
-        java.args(&self.jvm)
+        java.args(hidden())
+            .args(&self.jvm)
             .args([
                 "-Xss512k",
                 "-Djdk.attach.allowAttachSelf=true",
@@ -227,6 +224,12 @@ impl Drop for Ring {
             let _ = self.kill(n);
         }
     }
+}
+
+/// Options by which Java shows it what it hides.
+fn hidden() -> impl Iterator<Item = String> {
+    let open = OPEN.iter().map(|name| format!("--add-opens={name}=ALL-UNNAMED"));
+    open.chain(EXPORT.iter().map(|name| format!("--add-exports={name}=ALL-UNNAMED")))
 }
 
 /// The agent that measures objects.
