@@ -86,7 +86,8 @@ fn kept(measured: &Measured) -> String {
 fn ring(measured: &Measured) -> String {
     let mut out = String::from(
         "The same on one node of Cassandra, of a ring that keeps one copy: bytes of its files after `nodetool flush` and `compact`. With three copies the ring needs three times as much; while it compacts, and for what was\n\
-         removed in the last ten days (`gc_grace_seconds`), more: operators keep half of a node's disk free. What a platform process has in memory stays where it is, for it keeps nothing.\n\n\
+         removed in the last ten days (`gc_grace_seconds`), more: operators keep half of a node's disk free. What a platform process has in memory stays where it is, for it keeps nothing.\n\
+         Cassandra compresses what it writes, and the texts of a benchmark are alike: people's take more, up to their length in bytes, once for each message.\n\n\
          | one | bytes on disk | between |\n|---|---:|---|\n",
     );
     for (name, sizes) in &measured.ring {
@@ -188,6 +189,9 @@ fn needs(measured: &Measured) -> String {
         let cell = |users: f64| {
             let how = if users <= need.measured_to { "measured" } else { "extrapolated" };
             let how = if need.measured_to.is_finite() { how } else { "assumed" };
+            if need.of_one <= 0.0 {
+                return format!("too little to be told from none ({how})");
+            }
             format!("{}{} ({how})", short(need.of_one * users), need.unit)
         };
         let _ = writeln!(out, "| {} | {} | {} |", need.name, cell(1e3), cell(1e6));
@@ -328,6 +332,15 @@ mod tests {
         assert!(!page.contains("lease` |"), "what comes with time is in no table");
         assert!(page.contains("That is 0.250 requests for a message (at most 1.00)"), "{page}");
         assert!(page.contains("measured: 2.00 in bridge, 0.500 in platform."), "{page}");
+    }
+
+    #[test]
+    fn what_is_below_the_noise_is_no_negative_figure() {
+        let mut less = measured();
+        less.session[1] = Weight { heap: 5120.0, outside: 0.0 };
+        let page = page(&less, &[]);
+        let line = "of it by the bridge, and what the bridge has outside | too little to be told from none (measured) | too little";
+        assert!(page.contains(line), "{page}");
     }
 
     #[test]
