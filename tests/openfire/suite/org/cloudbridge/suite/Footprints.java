@@ -43,6 +43,25 @@ final class Footprints {
                 .set("footprint.timeoutMillis", 20_000);
     }
 
+    /** A deciding server on a platform of its own, Juliet and Romeo who are friends, and the nurse, who is nobody's. */
+    private static final class Verona {
+
+        private final Stage.Remote remote;
+        private final Server server;
+        private final Client juliet;
+        private final Client romeo;
+        private final Client nurse;
+
+        Verona(Stage stage) throws Exception {
+            remote = stage.remote();
+            server = deciding(stage, remote).up();
+            juliet = stage.online(server, "juliet", "balcony");
+            romeo = stage.online(server, "romeo", "orchard");
+            nurse = stage.online(server, "nurse", "kitchen");
+            Lists.befriend(remote.platform, juliet, romeo);
+        }
+    }
+
     private static String publish(String node, String item, String payload, String beside) {
         String id = item.isEmpty() ? "" : " id='" + item + "'";
         return "<pubsub xmlns='" + PUBSUB + "'><publish node='" + node + "'><item" + id + ">" + payload + "</item></publish>" + beside + "</pubsub>";
@@ -98,85 +117,75 @@ final class Footprints {
 
     @Scenario("an entry with a place: the platform has it exactly, friends get the event coarsely, others nothing; retracted it is gone on both sides")
     static void entryToFriends(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = deciding(stage, remote).up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        Client nurse = stage.online(server, "nurse", "kitchen");
-        Lists.befriend(remote.platform, juliet, romeo);
-        remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, "/v1/footprints");
-        String asked = juliet.ask("set", "", entry("tag:1", "Here", ""));
-        remote.proxy.awaitRequests("PUT /v1/footprints/", 1);
-        juliet.ping();
-        romeo.ping();
-        Check.equal(0, events(romeo, MICROBLOG).size(), "events before the platform has answered");
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        Check.equal("result", juliet.awaitAnswer(asked).attribute("type"), "the answer");
-        String event = awaitEvent(romeo, "the event", "Here").toString();
+        Verona verona = new Verona(stage);
+        verona.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, "/v1/footprints");
+        String asked = verona.juliet.ask("set", "", entry("tag:1", "Here", ""));
+        verona.remote.proxy.awaitRequests("PUT /v1/footprints/", 1);
+        verona.juliet.ping();
+        verona.romeo.ping();
+        Check.equal(0, events(verona.romeo, MICROBLOG).size(), "events before the platform has answered");
+        verona.remote.proxy.fault(SlowProxy.Fault.NONE);
+        Check.equal("result", verona.juliet.awaitAnswer(asked).attribute("type"), "the answer");
+        String event = awaitEvent(verona.romeo, "the event", "Here").toString();
         Check.that(!event.contains(EXACT) && !event.contains("Cappello") && event.contains("}lat>") && event.contains("upload.example.org"),
                 "the event is coarse: " + event);
-        nurse.ping();
-        Check.equal(0, events(nurse, MICROBLOG).size(), "events of somebody who is no friend");
-        Check.that(seen(remote, juliet, "tag.3A1", juliet.bareJid()).contains(EXACT), "its owner sees it exactly");
-        String friend = seen(remote, juliet, "tag.3A1", romeo.bareJid());
+        verona.nurse.ping();
+        Check.equal(0, events(verona.nurse, MICROBLOG).size(), "events of somebody who is no friend");
+        Check.that(seen(verona.remote, verona.juliet, "tag.3A1", verona.juliet.bareJid()).contains(EXACT), "its owner sees it exactly");
+        String friend = seen(verona.remote, verona.juliet, "tag.3A1", verona.romeo.bareJid());
         Check.that(!friend.isEmpty() && !friend.contains(EXACT), "a friend sees it coarsely: " + friend);
-        Check.equal("", seen(remote, juliet, "tag.3A1", nurse.bareJid()), "what the nurse sees");
-        Check.that(!items(romeo, juliet.bareJid(), MICROBLOG).contains(EXACT), "the item is coarse");
-        Check.that(items(nurse, juliet.bareJid(), MICROBLOG).contains("error"), "the node is not for others");
-        Check.that(find(romeo, server, "area='10,45,12,46'").contains("Here"), "found by area");
-        Check.that(!find(romeo, server, "area='0,0,1,1'").contains("Here"), "not found elsewhere");
-        Check.that(!find(nurse, server, "").contains("Here"), "not found by others");
-        juliet.request("set", "", retract(MICROBLOG, "tag:1"));
-        awaitEvent(romeo, "the retraction", "}retract");
-        Check.equal("", seen(remote, juliet, "tag.3A1", juliet.bareJid()), "what is left at the platform");
-        Check.that(!items(romeo, juliet.bareJid(), MICROBLOG).contains("tag:1"), "what is left in PEP");
-        server.awaitSettled();
-        juliet.ping();
-        Check.equal(1, juliet.inbox.matching(s -> s.name().equals("iq") && s.id().equals(asked)).size(), "answers to the publish");
-        Check.equal(1, (int) events(romeo, MICROBLOG).stream().filter(e -> e.toString().contains("Here")).count(), "events about it");
+        Check.equal("", seen(verona.remote, verona.juliet, "tag.3A1", verona.nurse.bareJid()), "what the nurse sees");
+        Check.that(!items(verona.romeo, verona.juliet.bareJid(), MICROBLOG).contains(EXACT), "the item is coarse");
+        Check.that(items(verona.nurse, verona.juliet.bareJid(), MICROBLOG).contains("error"), "the node is not for others");
+        Check.that(find(verona.romeo, verona.server, "area='10,45,12,46'").contains("Here"), "found by area");
+        Check.that(!find(verona.romeo, verona.server, "area='0,0,1,1'").contains("Here"), "not found elsewhere");
+        Check.that(!find(verona.nurse, verona.server, "").contains("Here"), "not found by others");
+        verona.juliet.request("set", "", retract(MICROBLOG, "tag:1"));
+        awaitEvent(verona.romeo, "the retraction", "}retract");
+        Check.equal("", seen(verona.remote, verona.juliet, "tag.3A1", verona.juliet.bareJid()), "what is left at the platform");
+        Check.that(!items(verona.romeo, verona.juliet.bareJid(), MICROBLOG).contains("tag:1"), "what is left in PEP");
+        verona.server.awaitSettled();
+        verona.juliet.ping();
+        Check.equal(1, verona.juliet.inbox.matching(s -> s.name().equals("iq") && s.id().equals(asked)).size(), "answers to the publish");
+        Check.equal(1, (int) events(verona.romeo, MICROBLOG).stream().filter(e -> e.toString().contains("Here")).count(), "events about it");
     }
 
     @Scenario("a walk for one chosen friend: she alone gets each step and finds the track; what is for nobody is in no node; a wrong demand is refused")
     static void chosenPeople(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = deciding(stage, remote).up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        Client nurse = stage.online(server, "nurse", "kitchen");
-        Lists.befriend(remote.platform, juliet, romeo);
-        juliet.request("set", "", publish(GEOLOC, "", PLACE, ""));
-        Check.that(!awaitEvent(romeo, "where she is", "}lat>").toString().contains(EXACT), "coarsely");
+        Verona verona = new Verona(stage);
+        verona.juliet.request("set", "", publish(GEOLOC, "", PLACE, ""));
+        Check.that(!awaitEvent(verona.romeo, "where she is", "}lat>").toString().contains(EXACT), "coarsely");
         for (String lat : List.of("45.51234", "45.52345")) {
-            juliet.request("set", "", publish(GEOLOC, "", "<geoloc xmlns='" + GEOLOC + "'><lat>" + lat + "</lat><lon>11.5</lon></geoloc>",
-                    share("track='walk' precision='exact'", "<person jid='" + nurse.bareJid() + "'/>")));
-            awaitEvent(nurse, "a step", lat);
+            verona.juliet.request("set", "", publish(GEOLOC, "", "<geoloc xmlns='" + GEOLOC + "'><lat>" + lat + "</lat><lon>11.5</lon></geoloc>",
+                    share("track='walk' precision='exact'", "<person jid='" + verona.nurse.bareJid() + "'/>")));
+            awaitEvent(verona.nurse, "a step", lat);
         }
-        awaitEvent(romeo, "the end of what he saw", "}retract");
-        Check.that(find(nurse, server, "user='" + juliet.bareJid() + "' track='walk'").split("}entry>").length == 3, "the track has two points");
-        Check.that(!find(romeo, server, "track='walk'").contains("}entry>"), "nobody else finds it");
-        juliet.request("set", "", entry("mine", "For me", share("audience='me'", "")));
-        romeo.ping();
-        nurse.ping();
-        for (Client other : List.of(romeo, nurse)) {
+        awaitEvent(verona.romeo, "the end of what he saw", "}retract");
+        Check.that(find(verona.nurse, verona.server, "user='" + verona.juliet.bareJid() + "' track='walk'").split("}entry>").length == 3, "the track has two points");
+        Check.that(!find(verona.romeo, verona.server, "track='walk'").contains("}entry>"), "nobody else finds it");
+        verona.juliet.request("set", "", entry("mine", "For me", share("audience='me'", "")));
+        verona.romeo.ping();
+        verona.nurse.ping();
+        for (Client other : List.of(verona.romeo, verona.nurse)) {
             Check.that(events(other, "").stream().noneMatch(e -> e.toString().contains("For me")), "events of " + other.fullJid());
-            Check.equal("", seen(remote, juliet, "mine", other.bareJid()), "at the platform for " + other.fullJid());
+            Check.equal("", seen(verona.remote, verona.juliet, "mine", other.bareJid()), "at the platform for " + other.fullJid());
         }
-        Check.that(events(romeo, GEOLOC).stream().noneMatch(e -> e.toString().contains("45.5123") || e.toString().contains("45.5234")), "no step at romeo");
-        Check.that(find(juliet, server, "").contains("For me"), "its owner finds it");
-        Xml refused = juliet.answer("set", "", entry("bad", "Bad", share("audience='self'", "")));
+        Check.that(events(verona.romeo, GEOLOC).stream().noneMatch(e -> e.toString().contains("45.5123") || e.toString().contains("45.5234")), "no step at romeo");
+        Check.that(find(verona.juliet, verona.server, "").contains("For me"), "its owner finds it");
+        Xml refused = verona.juliet.answer("set", "", entry("bad", "Bad", share("audience='self'", "")));
         Check.equal("error", refused.attribute("type"), "an audience that is none");
-        juliet.request("set", "", entry("open", "Open", "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
+        verona.juliet.request("set", "", entry("open", "Open", "").replace("</pubsub>", "<publish-options><x xmlns='jabber:x:data' type='submit'>"
                 + "<field var='FORM_TYPE' type='hidden'><value>" + PUBSUB + "#publish-options</value></field>"
                 + "<field var='pubsub#access_model'><value>open</value></field></x></publish-options></pubsub>"));
-        Check.that(!seen(remote, juliet, "open", nurse.bareJid()).isEmpty(), "a node that is made open is for all");
-        Check.that(items(nurse, juliet.bareJid(), MICROBLOG).contains("Open"), "in PEP, too");
-        Check.that(!items(nurse, juliet.bareJid(), MICROBLOG).contains(EXACT), "coarsely");
-        juliet.request("set", "", owner("<configure node='" + MICROBLOG + "'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>"
+        Check.that(!seen(verona.remote, verona.juliet, "open", verona.nurse.bareJid()).isEmpty(), "a node that is made open is for all");
+        Check.that(items(verona.nurse, verona.juliet.bareJid(), MICROBLOG).contains("Open"), "in PEP, too");
+        Check.that(!items(verona.nurse, verona.juliet.bareJid(), MICROBLOG).contains(EXACT), "coarsely");
+        verona.juliet.request("set", "", owner("<configure node='" + MICROBLOG + "'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>"
                 + PUBSUB + "#node_config</value></field><field var='pubsub#access_model'><value>presence</value></field></x></configure>"));
-        Await.until("the platform follows", () -> seen(remote, juliet, "open", nurse.bareJid()).isEmpty());
-        Check.that(!seen(remote, juliet, "open", romeo.bareJid()).isEmpty(), "friends still see it");
-        juliet.request("set", "", owner("<delete node='" + MICROBLOG + "'/>"));
-        Await.until("all is gone", () -> seen(remote, juliet, "open", juliet.bareJid()).isEmpty() && seen(remote, juliet, "mine", juliet.bareJid()).isEmpty());
+        Await.until("the platform follows", () -> seen(verona.remote, verona.juliet, "open", verona.nurse.bareJid()).isEmpty());
+        Check.that(!seen(verona.remote, verona.juliet, "open", verona.romeo.bareJid()).isEmpty(), "friends still see it");
+        verona.juliet.request("set", "", owner("<delete node='" + MICROBLOG + "'/>"));
+        Await.until("all is gone", () -> seen(verona.remote, verona.juliet, "open", verona.juliet.bareJid()).isEmpty() && seen(verona.remote, verona.juliet, "mine", verona.juliet.bareJid()).isEmpty());
     }
 
     @Scenario("shared at the platform: friends get the event, nothing exact; removed there it is retracted; no change comes back")
@@ -237,51 +246,41 @@ final class Footprints {
 
     @Scenario("a client that knows nothing of this (Smack's own GeoLocationManager) makes its node, publishes and stops; another one's listener hears of it coarsely")
     static void bySmack(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = deciding(stage, remote).up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        Client nurse = stage.online(server, "nurse", "kitchen");
-        Lists.befriend(remote.platform, juliet, romeo);
+        Verona verona = new Verona(stage);
         List<GeoLocation> heard = new CopyOnWriteArrayList<>();
-        romeo.places().addGeoLocationListener((from, place, id, message) -> heard.add(place));
-        juliet.places().publishGeoLocation(new GeoLocation.Builder().setLat(Double.valueOf(EXACT)).setLon(10.99875).setStreet("Via Cappello").build());
+        verona.romeo.places().addGeoLocationListener((from, place, id, message) -> heard.add(place));
+        verona.juliet.places().publishGeoLocation(new GeoLocation.Builder().setLat(Double.valueOf(EXACT)).setLon(10.99875).setStreet("Via Cappello").build());
         Await.until("Smack tells its listener", () -> !heard.isEmpty());
         GeoLocation place = heard.get(0);
         Check.that(Math.abs(place.getLat() - Double.parseDouble(EXACT)) < 0.1 && !place.getLat().toString().startsWith(EXACT) && place.getStreet() == null,
                 "coarsely: " + place.toXML());
-        Check.that(seen(remote, juliet, "location.00", juliet.bareJid()).contains(EXACT), "the platform has it exactly");
-        Check.equal("", seen(remote, juliet, "location.00", nurse.bareJid()), "what somebody who is no friend sees");
-        juliet.places().stopPublishingGeolocation();
-        Await.until("nothing is left at the platform", () -> seen(remote, juliet, "location.00", juliet.bareJid()).isEmpty());
-        Check.that(!items(romeo, juliet.bareJid(), GEOLOC).contains("}lat>"), "nothing is left in PEP");
+        Check.that(seen(verona.remote, verona.juliet, "location.00", verona.juliet.bareJid()).contains(EXACT), "the platform has it exactly");
+        Check.equal("", seen(verona.remote, verona.juliet, "location.00", verona.nurse.bareJid()), "what somebody who is no friend sees");
+        verona.juliet.places().stopPublishingGeolocation();
+        Await.until("nothing is left at the platform", () -> seen(verona.remote, verona.juliet, "location.00", verona.juliet.bareJid()).isEmpty());
+        Check.that(!items(verona.romeo, verona.juliet.bareJid(), GEOLOC).contains("}lat>"), "nothing is left in PEP");
     }
 
     @Scenario("a node for one group: its members get the entry and see it at the platform, other friends neither; they read it in PEP where Openfire "
             + "shows the group to just them, nobody does where it shows it to everybody or to nobody")
     static void forGroup(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = deciding(stage, remote).up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        Client nurse = stage.online(server, "nurse", "kitchen");
-        Lists.befriend(remote.platform, juliet, romeo);
-        Lists.befriend(remote.platform, juliet, nurse);
-        remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"name\":\"Night watch\",\"members\":[{\"user\":\"" + juliet.bareJid()
-                + "\",\"role\":\"owner\"},{\"user\":\"" + nurse.bareJid() + "\",\"role\":\"member\"}]}");
-        forGroup(remote, juliet, nurse, romeo, "Nobody sees it", false);
-        Teams.at(server, "create", "Night watch");
-        for (Client member : List.of(juliet, nurse)) {
-            Teams.at(server, "member", "Night watch", member.bareJid());
+        Verona verona = new Verona(stage);
+        Lists.befriend(verona.remote.platform, verona.juliet, verona.nurse);
+        verona.remote.platform.post("/v1/groups", "{\"id\":\"Night_20watch\",\"name\":\"Night watch\",\"members\":[{\"user\":\"" + verona.juliet.bareJid()
+                + "\",\"role\":\"owner\"},{\"user\":\"" + verona.nurse.bareJid() + "\",\"role\":\"member\"}]}");
+        forGroup(verona.remote, verona.juliet, verona.nurse, verona.romeo, "Nobody sees it", false);
+        Teams.at(verona.server, "create", "Night watch");
+        for (Client member : List.of(verona.juliet, verona.nurse)) {
+            Teams.at(verona.server, "member", "Night watch", member.bareJid());
         }
-        Teams.at(server, "share", "Night watch", "Night watch");
-        forGroup(remote, juliet, nurse, romeo, "Members see it", true);
-        Teams.at(server, "share", "Night watch", "Night watch", "everybody");
-        forGroup(remote, juliet, nurse, romeo, "Everybody sees it", false);
-        romeo.ping();
-        Check.that(events(romeo, MICROBLOG).stream().noneMatch(e -> e.toString().contains(" sees it")), "events of another friend");
-        Check.that(!find(romeo, server, "").contains(" see"), "found by another friend");
-        Check.that(find(nurse, server, "").contains("Members see it"), "found by a member");
+        Teams.at(verona.server, "share", "Night watch", "Night watch");
+        forGroup(verona.remote, verona.juliet, verona.nurse, verona.romeo, "Members see it", true);
+        Teams.at(verona.server, "share", "Night watch", "Night watch", "everybody");
+        forGroup(verona.remote, verona.juliet, verona.nurse, verona.romeo, "Everybody sees it", false);
+        verona.romeo.ping();
+        Check.that(events(verona.romeo, MICROBLOG).stream().noneMatch(e -> e.toString().contains(" sees it")), "events of another friend");
+        Check.that(!find(verona.romeo, verona.server, "").contains(" see"), "found by another friend");
+        Check.that(find(verona.nurse, verona.server, "").contains("Members see it"), "found by a member");
     }
 
     private static void forGroup(Stage.Remote remote, Client owner, Client member, Client other, String title, boolean inPep) throws Exception {
