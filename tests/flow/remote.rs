@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cloudbridge::ffi::frame::{Reader, ask};
 use serde_json::Value;
 
-use crate::shim::{Server, message, platform_binary};
+use crate::shim::{Server, freeze, message, platform_binary, signal};
 
 pub const INTEGRATOR: &str = "another-token-that-is-long-enough-0123456789";
 pub const TOKEN: &str = "a-token-that-is-long-enough-0123456789";
@@ -62,12 +62,12 @@ impl Platform {
 
     /// It hears and says nothing more until it rises.
     pub fn die(&self) {
-        self.signal("-STOP");
+        freeze(u64::from(self.child.id()));
     }
 
     /// It goes on.
     pub fn rise(&self) {
-        self.signal("-CONT");
+        signal(u64::from(self.child.id()), "-CONT");
     }
 
     /// kill -9.

@@ -474,33 +474,36 @@ impl Server {
         found.get()
     }
 
-    fn signal(&self, signal: &str) -> u64 {
-        let pid = self.child();
-        let status =
-            std::process::Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill");
-        assert!(status.success());
-        pid
-    }
-
-    /// Returns when each of its threads stands still: until then one may answer.
     pub fn freeze_platform(&self) {
-        let pid = self.signal("-STOP");
-        let stands = |task: std::io::Result<std::fs::DirEntry>| {
-            let stat =
-                std::fs::read_to_string(task.expect("a thread").path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
-        };
-        while !std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads").all(stands) {
-            std::thread::yield_now();
-        }
+        freeze(self.child());
     }
 
     pub fn thaw_platform(&self) {
-        self.signal("-CONT");
+        signal(self.child(), "-CONT");
     }
 
     pub fn kill_platform(&self) {
-        self.killed.store(self.signal("-KILL"), Ordering::Relaxed);
+        let pid = self.child();
+        signal(pid, "-KILL");
+        self.killed.store(pid, Ordering::Relaxed);
+    }
+}
+
+/// Sends a process of the test a signal.
+pub fn signal(pid: u64, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &pid.to_string()]).status().expect("kill");
+    assert!(sent.success());
+}
+
+/// Stops a process, and returns when each of its threads stands still: until then one may answer.
+pub fn freeze(pid: u64) {
+    signal(pid, "-STOP");
+    let stands = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.expect("a thread").path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    };
+    while !std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads").all(stands) {
+        std::thread::yield_now();
     }
 }
 

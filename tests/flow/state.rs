@@ -68,11 +68,11 @@ fn twenty_changes_in_five_seconds_are_at_most_three_writes_and_the_last_one_wins
 fn a_change_is_broadcast_when_the_platform_has_stored_it() {
     let platform = Platform::start(false);
     let server = started(&platform, &[("state.mode", "decide"), ("state.timeoutMillis", "30000")]);
-    platform.freeze();
+    platform.die();
     assert!(server.show(JULIET, "away", "lunch"), "held");
     server.until("held", |s| s["modules"]["state"]["held"] == 1);
     assert!(server.shown(JULIET).is_empty());
-    platform.thaw();
+    platform.rise();
     server.until("released", |s| s["modules"]["state"]["rows"]["state.change"]["released"] == 1);
     assert_eq!(server.shown(JULIET), ["away lunch"]);
     platform.until(JULIET, "stored", |s| s["state"] == "away" && s["status"] == "lunch");
@@ -85,7 +85,7 @@ fn a_slow_platform_is_open_or_closed_and_learns_the_last_state_when_it_is_back()
         let platform = Platform::start(false);
         let more = [("state.mode", "decide"), ("state.timeoutMillis", "400"), ("state.onFailure", policy)];
         let server = started(&platform, &more);
-        platform.freeze();
+        platform.die();
         let begin = Instant::now();
         assert!(server.show(JULIET, "away", "lunch"), "held");
         server.until("ended", |s| s["modules"]["state"]["held"] == 0);
@@ -98,7 +98,7 @@ fn a_slow_platform_is_open_or_closed_and_learns_the_last_state_when_it_is_back()
         assert_eq!(taken, policy == "closed");
         server.until("ended", |s| s["modules"]["state"]["held"] == 0);
         assert!(begin.elapsed() < Duration::from_millis(400), "{policy}: at once");
-        platform.thaw();
+        platform.rise();
         let expected = if policy == "open" { "busy" } else { "online" };
         server.until("back", |s| s["platform"]["breaker"]["state"] == "closed" && s["ready"] == true);
         platform.until(JULIET, expected, |s| s["state"] == expected);
@@ -119,7 +119,7 @@ fn a_session_closed_while_its_presence_is_held_leaves_nobody_online() {
     for round in 0..6 {
         // Before it is asked, while it is asked, and after it was stored.
         if round % 3 == 1 {
-            platform.freeze();
+            platform.die();
         }
         assert!(server.show(JULIET, "away", &format!("round {round}")), "held");
         if round % 3 == 2 {
@@ -128,7 +128,7 @@ fn a_session_closed_while_its_presence_is_held_leaves_nobody_online() {
         server.show(other, if round % 2 == 0 { "dnd" } else { "" }, "");
         server.log_out(JULIET);
         if round % 3 == 1 {
-            platform.thaw();
+            platform.rise();
         }
         platform.until(JULIET, "offline", |s| s["state"] == "offline" && s["resources"] == json!([]));
         server.until("nothing held for her", |s| s["modules"]["state"]["held"].as_u64() <= Some(1));
@@ -145,16 +145,16 @@ fn a_session_closed_while_its_presence_is_held_leaves_nobody_online() {
 fn leaving_decide_mode_and_stopping_release_what_is_held() {
     let platform = Platform::start(false);
     let mut server = started(&platform, &[("state.mode", "decide"), ("state.timeoutMillis", "60000")]);
-    platform.freeze();
+    platform.die();
     assert!(server.show(JULIET, "away", "1"));
     server.set("state.mode", "mirror");
     server.until("released", |s| s["modules"]["state"]["held"] == 0);
     assert_eq!(server.shown(JULIET), ["away 1"]);
-    platform.thaw();
+    platform.rise();
     platform.until(JULIET, "told", |s| s["state"] == "away");
     server.set("state.mode", "decide");
     server.until("ready", |s| s["ready"] == true && s["platform"]["breaker"]["state"] == "closed");
-    platform.freeze();
+    platform.die();
     assert!(server.show(JULIET, "dnd", "2"));
     let begin = Instant::now();
     server.stop(Duration::from_secs(5));
@@ -163,7 +163,7 @@ fn leaving_decide_mode_and_stopping_release_what_is_held() {
         "a platform that does not answer costs a second at most"
     );
     assert_eq!(server.shown(JULIET), ["away 1", "dnd 2"]);
-    platform.thaw();
+    platform.rise();
 }
 
 #[test]
@@ -320,19 +320,6 @@ impl Platform {
                 (writes, since) = (now, Instant::now());
             }
         }
-    }
-
-    pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &pid]).status().expect("kill").success());
-    }
-
-    fn freeze(&self) {
-        self.signal("-STOP");
-    }
-
-    fn thaw(&self) {
-        self.signal("-CONT");
     }
 }
 
