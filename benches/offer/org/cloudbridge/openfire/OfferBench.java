@@ -208,7 +208,10 @@ public final class OfferBench {
             for (int i = 0; i < PEOPLE; i++) {
                 users.add("user" + i);
             }
-            gate = new MessageGate(DOMAIN, new Offers(host, held, new StanzaWriter.Pool()), new MessageGate.People() {
+            Offers offers = new Offers(host, held, new StanzaWriter.Pool());
+            // Nobody speaks in rooms here.
+            RoomSpeech rooms = new RoomSpeech(offers, null, null, domain -> false, null, null, new RoomFanOut());
+            gate = new MessageGate(DOMAIN, offers, new MessageGate.People() {
                 @Override
                 public boolean isUser(String node) {
                     return users.contains(node);
@@ -223,7 +226,7 @@ public final class OfferBench {
                 public boolean refuses(String node, Message message) {
                     return false;
                 }
-            });
+            }, rooms);
             gate.filter(FilterTable.read(host.describe("filter")));
             session = (Session) Proxy.newProxyInstance(OfferBench.class.getClassLoader(), new Class<?>[] {ClientSession.class},
                 (proxy, method, arguments) -> Boolean.FALSE);
