@@ -74,8 +74,8 @@ final class RawClient implements AutoCloseable {
     }
 
     void send(String xml) throws IOException {
+        // Nothing is buffered, and what ends the stream may have closed the socket by the time that write returns.
         socket.getOutputStream().write(xml.getBytes(StandardCharsets.UTF_8));
-        socket.getOutputStream().flush();
     }
 
     /** Returns when the server has handled what was sent before, and what it had sent to this client has come. */
