@@ -42,7 +42,7 @@ final class Server {
             // Openfire's update thread sleeps for its first five seconds and reports being woken by a stop.
             + "|UpdateManager.*sleep interrupted");
     /** What Openfire's own timers say when they find its database closed by its own stop; no plugin is loaded any more. */
-    private static final Pattern TOO_LATE = Pattern.compile("connection exception: closed|proxool\\.openfire - Prototype");
+    private static final Pattern TOO_LATE = Pattern.compile("connection exception: closed|proxool\\.openfire - Prototype|while db opening .closing");
 
     private final World world;
     private final Path home;
