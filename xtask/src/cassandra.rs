@@ -44,7 +44,7 @@ pub fn run(project: &Project, jdk: &Jdk, filter: &[&str]) -> Result<Vec<Outcome>
     let here = project.root.join("tests/cassandra");
     let ring = Ring::start(&Shape::quick(1), &java, &here, &lib, &folder).doing("starting Cassandra")?;
     let suites: [(&str, &str, &str, &[&str]); 2] = [
-        ("im-platform", "store", "cassandra", &["cassandra::", "instances::", "faults::"]),
+        ("im-platform", "store", "cassandra", &["cassandra::", "access::", "instances::", "faults::"]),
         ("cloudbridge", "cluster", "cluster", &[]),
     ];
     let mut outcomes = Vec::new();
