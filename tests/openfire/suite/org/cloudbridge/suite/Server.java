@@ -82,6 +82,15 @@ final class Server {
         return this;
     }
 
+    /** Several, `key=value` each. */
+    Server settings(String... settings) {
+        for (String setting : settings) {
+            int equals = setting.indexOf('=');
+            set(setting.substring(0, equals), setting.substring(equals + 1));
+        }
+        return this;
+    }
+
     Server openfireProperty(String key, Object value) {
         properties.put(key, String.valueOf(value));
         return this;

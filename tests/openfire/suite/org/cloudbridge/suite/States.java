@@ -29,10 +29,7 @@ final class States {
             this.stage = stage;
             remote = stage.remote();
             server = Decide.patient(stage, remote, "juliet", "romeo").set("state.mode", "decide").set("user.mode", "off")
-                    .set("friend.mode", "mirror").set("state.timeoutMillis", 60_000);
-            for (String setting : settings) {
-                server.set(setting.split("=")[0], setting.split("=")[1]);
-            }
+                    .set("friend.mode", "mirror").set("state.timeoutMillis", 60_000).settings(settings);
             server.up();
             romeo = stage.online(server, "romeo", "orchard");
             juliet = server.jid("juliet");

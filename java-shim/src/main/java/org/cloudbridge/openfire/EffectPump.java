@@ -40,9 +40,10 @@ final class EffectPump {
     private final Appliers appliers;
     private final int least;
     private final int most;
-    /** The number of the table that is in place; it guards the putting in place. */
-    private long filterNumber;
+    /** Held while a table is put in place. */
     private final Object filterTurn = new Object();
+    /** The number of the table that is in place. */
+    private long filterNumber;
     private final RareLog rareLog = new RareLog(LOG);
     private final CopyOnWriteArrayList<PumpThread> threads = new CopyOnWriteArrayList<>();
     private Thread grower;

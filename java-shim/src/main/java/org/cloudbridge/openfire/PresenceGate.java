@@ -60,6 +60,11 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
         boolean newestDone;
         /** It is to be routed once more then. */
         boolean again;
+
+        /** Itself, as long as there is something to remember. */
+        Line orNone() {
+            return held == 0 && !again ? null : this;
+        }
     }
 
     private final Rejected rejected = new Rejected();
@@ -177,7 +182,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
             if (line.newest == presence) {
                 line.newestPassed = true;
             }
-            return line.held == 0 && !line.again ? null : line;
+            return line.orNone();
         });
     }
 
@@ -194,7 +199,7 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
                     line.again = false;
                     again[0] = presence.createCopy();
                 }
-                return line.held == 0 ? null : line;
+                return line.orNone();
             });
             if (again[0] != null) {
                 repeating.add(Thread.currentThread());
@@ -253,7 +258,10 @@ final class PresenceGate implements PacketInterceptor, Held.Keeper {
     }
 
     private void settled(JID from) {
-        lines.computeIfPresent(from, (jid, line) -> --line.held == 0 && !line.again ? null : line);
+        lines.computeIfPresent(from, (jid, line) -> {
+            line.held--;
+            return line.orNone();
+        });
     }
 
     /** Nobody is told: a presence is no question. */

@@ -21,7 +21,7 @@ final class RoomVerbs implements Appliers.Area {
     @Override
     public void addTo(Appliers table) {
         table.verb("room.speak", 2, (thread, a) -> speech.speak(thread.reader.message(a[0]), a[1]));
-        table.verb("room.live", 2, (thread, a) -> {
+        table.verb("room.live", 3, (thread, a) -> {
             fanOut.live(new JID(a[0]), new JID(a[1]), Long.parseLong(a[2]));
             return Delivery.Result.OK;
         });
