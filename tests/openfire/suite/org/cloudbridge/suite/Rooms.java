@@ -19,6 +19,31 @@ final class Rooms {
         return Decide.patient(stage, remote, users).set("room.mode", "decide").set("room.timeoutMillis", 60_000);
     }
 
+    /** A deciding server, and the hall, which stays: Juliet its owner and in it, Romeo its member and not in it. */
+    private static final class Hall {
+
+        private final Stage.Remote remote;
+        private final Server server;
+        private final Client juliet;
+        private final Client romeo;
+        private final String room;
+
+        Hall(Stage stage, String... settings) throws Exception {
+            remote = stage.remote();
+            server = patient(stage, remote, "juliet", "romeo").settings(settings).up();
+            juliet = stage.online(server, "juliet", "balcony");
+            romeo = stage.online(server, "romeo", "orchard");
+            room = hall(server);
+            make(juliet, room, "j", server.jid("romeo"));
+            awaitMembers(remote, room, 2, 1);
+        }
+
+        void bothIn() throws Exception {
+            join(romeo, room, "r");
+            awaitMembers(remote, room, 2, 2);
+        }
+    }
+
     static String hall(Server server) {
         return "hall@conference." + server.domain();
     }
@@ -86,34 +111,28 @@ final class Rooms {
 
     @Scenario("a member who was away gets what was missed when joining: once, oldest first, with its time; afterwards what is said")
     static void catchUp(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        awaitMembers(remote, room, 2, 1);
+        Hall hall = new Hall(stage);
         for (int i = 1; i <= 5; i++) {
-            say(juliet, room, "missed " + i);
+            say(hall.juliet, hall.room, "missed " + i);
         }
-        join(romeo, room, "r");
-        romeo.inbox.awaitBody("missed 5");
-        say(juliet, room, "live");
-        romeo.inbox.awaitBody("live");
-        Check.equal(List.of("missed 1", "missed 2", "missed 3", "missed 4", "missed 5", "live"), heard(romeo, room), "what Romeo hears");
-        for (Xml message : romeo.inbox.messages()) {
+        join(hall.romeo, hall.room, "r");
+        hall.romeo.inbox.awaitBody("missed 5");
+        say(hall.juliet, hall.room, "live");
+        hall.romeo.inbox.awaitBody("live");
+        Check.equal(List.of("missed 1", "missed 2", "missed 3", "missed 4", "missed 5", "live"), heard(hall.romeo, hall.room), "what Romeo hears");
+        for (Xml message : hall.romeo.inbox.messages()) {
             boolean late = message.body().startsWith("missed");
             Check.equal(late, message.child(DELAY, "delay") != null, "only what is late has its time: " + message);
             Check.equal(late, message.child("urn:xmpp:sid:0", "stanza-id") != null, "and the platform's id: " + message);
-            Check.equal(room + "/j", message.attribute("from"), "from the speaker in the room");
+            Check.equal(hall.room + "/j", message.attribute("from"), "from the speaker in the room");
         }
-        Check.equal(0, remote.platform.get("/v1/rooms/" + Platform.encode(room) + "/missed?user=" + Platform.encode(server.jid("romeo")))
+        Check.equal(0, hall.remote.platform.get("/v1/rooms/" + Platform.encode(hall.room) + "/missed?user=" + Platform.encode(hall.server.jid("romeo")))
                 .get("items").list().size(), "what the platform still keeps for him");
-        leave(romeo, room, "r");
-        join(romeo, room, "r");
-        say(juliet, room, "live again");
-        romeo.inbox.awaitBody("live again");
-        Check.equal(7, heard(romeo, room).size(), "nothing comes twice: " + heard(romeo, room));
+        leave(hall.romeo, hall.room, "r");
+        join(hall.romeo, hall.room, "r");
+        say(hall.juliet, hall.room, "live again");
+        hall.romeo.inbox.awaitBody("live again");
+        Check.equal(7, heard(hall.romeo, hall.room).size(), "nothing comes twice: " + heard(hall.romeo, hall.room));
     }
 
     @Scenario("a message to 50 occupants is one request to the platform, and each of them gets it once")
@@ -146,76 +165,58 @@ final class Rooms {
 
     @Scenario("who joins between the judgement and what the room sends gets the message once, after what was said before")
     static void joinBetween(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        awaitMembers(remote, room, 2, 1);
-        say(juliet, room, "before");
-        String messages = "/v1/rooms/" + Platform.encode(room) + "/messages";
-        int asked = remote.proxy.requests("POST " + messages);
-        remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
-        juliet.send(room, "groupchat", "<body>between</body>");
-        remote.proxy.awaitRequests("POST " + messages, asked + 1);
-        join(romeo, room, "r");
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        juliet.inbox.awaitBody("between");
-        say(juliet, room, "after");
-        romeo.inbox.awaitBody("after");
-        Check.equal(List.of("before", "between", "after"), heard(romeo, room), "what Romeo hears");
+        Hall hall = new Hall(stage);
+        say(hall.juliet, hall.room, "before");
+        String messages = "/v1/rooms/" + Platform.encode(hall.room) + "/messages";
+        int asked = hall.remote.proxy.requests("POST " + messages);
+        hall.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
+        hall.juliet.send(hall.room, "groupchat", "<body>between</body>");
+        hall.remote.proxy.awaitRequests("POST " + messages, asked + 1);
+        join(hall.romeo, hall.room, "r");
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        hall.juliet.inbox.awaitBody("between");
+        say(hall.juliet, hall.room, "after");
+        hall.romeo.inbox.awaitBody("after");
+        Check.equal(List.of("before", "between", "after"), heard(hall.romeo, hall.room), "what Romeo hears");
     }
 
     @Scenario("who leaves between the judgement and what the room sends finds the message when joining again")
     static void leaveBetween(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        join(romeo, room, "r");
-        awaitMembers(remote, room, 2, 2);
-        say(juliet, room, "before");
-        romeo.inbox.awaitBody("before");
-        String messages = "/v1/rooms/" + Platform.encode(room) + "/messages";
-        int asked = remote.proxy.requests("POST " + messages);
-        remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
-        juliet.send(room, "groupchat", "<body>between</body>");
-        remote.proxy.awaitRequests("POST " + messages, asked + 1);
-        leave(romeo, room, "r");
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        juliet.inbox.awaitBody("between");
-        say(juliet, room, "away");
-        join(romeo, room, "r");
-        romeo.inbox.awaitBody("away");
-        say(juliet, room, "back");
-        romeo.inbox.awaitBody("back");
-        Check.equal(List.of("before", "between", "away", "back"), heard(romeo, room), "what Romeo hears");
-        Check.that(row(server, "room.say", "put_right") > 0, "the platform was told whom it had not reached");
+        Hall hall = new Hall(stage);
+        hall.bothIn();
+        say(hall.juliet, hall.room, "before");
+        hall.romeo.inbox.awaitBody("before");
+        String messages = "/v1/rooms/" + Platform.encode(hall.room) + "/messages";
+        int asked = hall.remote.proxy.requests("POST " + messages);
+        hall.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
+        hall.juliet.send(hall.room, "groupchat", "<body>between</body>");
+        hall.remote.proxy.awaitRequests("POST " + messages, asked + 1);
+        leave(hall.romeo, hall.room, "r");
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        hall.juliet.inbox.awaitBody("between");
+        say(hall.juliet, hall.room, "away");
+        join(hall.romeo, hall.room, "r");
+        hall.romeo.inbox.awaitBody("away");
+        say(hall.juliet, hall.room, "back");
+        hall.romeo.inbox.awaitBody("back");
+        Check.equal(List.of("before", "between", "away", "back"), heard(hall.romeo, hall.room), "what Romeo hears");
+        Check.that(row(hall.server, "room.say", "put_right") > 0, "the platform was told whom it had not reached");
     }
 
     @Scenario("a speaker who leaves before the answer has spoken all the same")
     static void speakerLeaves(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        join(romeo, room, "r");
-        awaitMembers(remote, room, 2, 2);
-        String messages = "/v1/rooms/" + Platform.encode(room) + "/messages";
-        int asked = remote.proxy.requests("POST " + messages);
-        remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
-        romeo.send(room, "groupchat", "<body>farewell</body>");
-        remote.proxy.awaitRequests("POST " + messages, asked + 1);
-        leave(romeo, room, "r");
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        Xml heard = juliet.inbox.awaitBody("farewell");
-        Check.equal(room + "/r", heard.attribute("from"), "whose word it is");
-        Check.that(romeo.inbox.matching(Xml::isError).isEmpty(), "Romeo gets no error");
+        Hall hall = new Hall(stage);
+        hall.bothIn();
+        String messages = "/v1/rooms/" + Platform.encode(hall.room) + "/messages";
+        int asked = hall.remote.proxy.requests("POST " + messages);
+        hall.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
+        hall.romeo.send(hall.room, "groupchat", "<body>farewell</body>");
+        hall.remote.proxy.awaitRequests("POST " + messages, asked + 1);
+        leave(hall.romeo, hall.room, "r");
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        Xml heard = hall.juliet.inbox.awaitBody("farewell");
+        Check.equal(hall.room + "/r", heard.attribute("from"), "whose word it is");
+        Check.that(hall.romeo.inbox.matching(Xml::isError).isEmpty(), "Romeo gets no error");
     }
 
     @Scenario("what the room itself refuses is on no timeline and is answered by the room, once")
@@ -236,29 +237,23 @@ final class Rooms {
 
     @Scenario("what the platform refuses is said by nobody, and its speaker gets one error from the room, in the platform's words")
     static void refusedByThePlatform(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        join(romeo, room, "r");
-        awaitMembers(remote, room, 2, 2);
-        String path = "/v1/rooms/" + Platform.encode(room) + "/messages";
-        int asked = remote.proxy.requests("POST " + path);
-        remote.proxy.fault(SlowProxy.Fault.REFUSE, path);
-        String id = romeo.send(room, "groupchat", "<body>unheard of</body>");
-        Xml error = romeo.inbox.await("the error", s -> s.isError() && s.id().equals(id));
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        Check.equal(room, error.attribute("from"), "who refuses");
+        Hall hall = new Hall(stage);
+        hall.bothIn();
+        String path = "/v1/rooms/" + Platform.encode(hall.room) + "/messages";
+        int asked = hall.remote.proxy.requests("POST " + path);
+        hall.remote.proxy.fault(SlowProxy.Fault.REFUSE, path);
+        String id = hall.romeo.send(hall.room, "groupchat", "<body>unheard of</body>");
+        Xml error = hall.romeo.inbox.await("the error", s -> s.isError() && s.id().equals(id));
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        Check.equal(hall.room, error.attribute("from"), "who refuses");
         Check.that(error.toString().contains("not-allowed") && error.toString().contains("the proxy says no"), "the platform's own word: " + error);
-        Check.equal(asked + 1, remote.proxy.requests("POST " + path), "requests for what was refused");
-        say(juliet, room, "after");
-        romeo.inbox.awaitBody("after");
-        Check.equal(List.of("after"), heard(romeo, room), "what Romeo hears");
-        Check.equal(List.of("after"), heard(juliet, room), "what Juliet hears");
-        Check.equal(1, romeo.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
-        Json.Value timeline = remote.platform.get(path + "?viewer=" + Platform.encode(server.jid("juliet")));
+        Check.equal(asked + 1, hall.remote.proxy.requests("POST " + path), "requests for what was refused");
+        say(hall.juliet, hall.room, "after");
+        hall.romeo.inbox.awaitBody("after");
+        Check.equal(List.of("after"), heard(hall.romeo, hall.room), "what Romeo hears");
+        Check.equal(List.of("after"), heard(hall.juliet, hall.room), "what Juliet hears");
+        Check.equal(1, hall.romeo.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
+        Json.Value timeline = hall.remote.platform.get(path + "?viewer=" + Platform.encode(hall.server.jid("juliet")));
         Check.equal(1, timeline.get("items").list().size(), "messages on the timeline: " + timeline);
     }
 
@@ -301,54 +296,42 @@ final class Rooms {
 
     @Scenario("a dead platform, policy open: the room goes on, and who was away finds what was said once it is back")
     static void deadAndOpen(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").set("room.timeoutMillis", 1_000).up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        awaitMembers(remote, room, 2, 1);
-        remote.proxy.fault(SlowProxy.Fault.DROP_ANSWERS, "/v1/rooms/");
-        say(juliet, room, "executed, maybe");
-        remote.kill();
-        remote.proxy.fault(SlowProxy.Fault.RESET);
+        Hall hall = new Hall(stage, "room.timeoutMillis=1000");
+        hall.remote.proxy.fault(SlowProxy.Fault.DROP_ANSWERS, "/v1/rooms/");
+        say(hall.juliet, hall.room, "executed, maybe");
+        hall.remote.kill();
+        hall.remote.proxy.fault(SlowProxy.Fault.RESET);
         for (int i = 1; i <= 5; i++) {
-            say(juliet, room, "alone " + i);
+            say(hall.juliet, hall.room, "alone " + i);
         }
-        remote.startAgain();
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        remote.awaitReachable(server, "juliet");
-        Await.until("the journal of rooms is empty", () -> server.status().get("journal", "rooms").number() == 0);
-        say(juliet, room, "together");
-        join(romeo, room, "r");
-        romeo.inbox.awaitBody("together");
-        say(juliet, room, "live");
-        romeo.inbox.awaitBody("live");
-        Check.equal(List.of("executed, maybe", "alone 1", "alone 2", "alone 3", "alone 4", "alone 5", "together", "live"), heard(romeo, room),
+        hall.remote.startAgain();
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        hall.remote.awaitReachable(hall.server, "juliet");
+        Await.until("the journal of rooms is empty", () -> hall.server.status().get("journal", "rooms").number() == 0);
+        say(hall.juliet, hall.room, "together");
+        join(hall.romeo, hall.room, "r");
+        hall.romeo.inbox.awaitBody("together");
+        say(hall.juliet, hall.room, "live");
+        hall.romeo.inbox.awaitBody("live");
+        Check.equal(List.of("executed, maybe", "alone 1", "alone 2", "alone 3", "alone 4", "alone 5", "together", "live"), heard(hall.romeo, hall.room),
                 "what Romeo hears");
     }
 
     @Scenario("a dead platform, policy closed: the speaker gets one error from the room, and nobody ever hears it")
     static void deadAndClosed(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").set("room.timeoutMillis", 1_000).set("room.onFailure", "closed").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        awaitMembers(remote, room, 2, 1);
-        remote.proxy.fault(SlowProxy.Fault.DROP_ANSWERS, "/v1/rooms/");
-        String id = juliet.send(room, "groupchat", "<body>refused</body>");
-        Xml error = juliet.inbox.await("the error", s -> s.isError() && s.id().equals(id));
-        Check.equal(room, error.attribute("from"), "who refuses");
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        Await.until("the journal of rooms is empty", () -> server.status().get("journal", "rooms").number() == 0);
-        Await.until("the platform is asked again", () -> server.status().get("platform", "reachable").isTrue());
-        say(juliet, room, "said");
-        join(romeo, room, "r");
-        romeo.inbox.awaitBody("said");
-        Check.equal(List.of("said"), heard(romeo, room), "what Romeo hears");
-        Check.equal(1, juliet.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
+        Hall hall = new Hall(stage, "room.timeoutMillis=1000", "room.onFailure=closed");
+        hall.remote.proxy.fault(SlowProxy.Fault.DROP_ANSWERS, "/v1/rooms/");
+        String id = hall.juliet.send(hall.room, "groupchat", "<body>refused</body>");
+        Xml error = hall.juliet.inbox.await("the error", s -> s.isError() && s.id().equals(id));
+        Check.equal(hall.room, error.attribute("from"), "who refuses");
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        Await.until("the journal of rooms is empty", () -> hall.server.status().get("journal", "rooms").number() == 0);
+        Await.until("the platform is asked again", () -> hall.server.status().get("platform", "reachable").isTrue());
+        say(hall.juliet, hall.room, "said");
+        join(hall.romeo, hall.room, "r");
+        hall.romeo.inbox.awaitBody("said");
+        Check.equal(List.of("said"), heard(hall.romeo, hall.room), "what Romeo hears");
+        Check.equal(1, hall.juliet.inbox.matching(s -> s.isError() && s.id().equals(id)).size(), "errors");
     }
 
     @Scenario("receipts of unmodified clients become one message with counts for the speaker")
@@ -442,37 +425,31 @@ final class Rooms {
 
     @Scenario("a killed server hands over at most one message twice, and loses none")
     static void killed(Stage stage) throws Exception {
-        Stage.Remote remote = stage.remote();
-        Server server = patient(stage, remote, "juliet", "romeo").up();
-        Client juliet = stage.online(server, "juliet", "balcony");
-        Client romeo = stage.online(server, "romeo", "orchard");
-        String room = hall(server);
-        make(juliet, room, "j", server.jid("romeo"));
-        awaitMembers(remote, room, 2, 1);
+        Hall hall = new Hall(stage);
         for (int i = 1; i <= 20; i++) {
-            say(juliet, room, "missed " + i);
+            say(hall.juliet, hall.room, "missed " + i);
         }
-        String messages = "/v1/rooms/" + Platform.encode(room) + "/messages";
-        int asked = remote.proxy.requests("POST " + messages);
-        remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
-        juliet.send(room, "groupchat", "<body>held</body>");
-        remote.proxy.awaitRequests("POST " + messages, asked + 1);
-        server.kill();
-        remote.proxy.fault(SlowProxy.Fault.RESET);
-        remote.proxy.fault(SlowProxy.Fault.NONE);
-        server.start().awaitReady();
-        Await.until("what was held has been asked about again", () -> server.status().get("modules", "room", "held").number() == 0
-                && server.status().get("journal", "rooms").number() == 0);
-        Client again = stage.online(server, "romeo", "orchard");
-        join(again, room, "r");
+        String messages = "/v1/rooms/" + Platform.encode(hall.room) + "/messages";
+        int asked = hall.remote.proxy.requests("POST " + messages);
+        hall.remote.proxy.fault(SlowProxy.Fault.HOLD_ANSWERS, messages);
+        hall.juliet.send(hall.room, "groupchat", "<body>held</body>");
+        hall.remote.proxy.awaitRequests("POST " + messages, asked + 1);
+        hall.server.kill();
+        hall.remote.proxy.fault(SlowProxy.Fault.RESET);
+        hall.remote.proxy.fault(SlowProxy.Fault.NONE);
+        hall.server.start().awaitReady();
+        Await.until("what was held has been asked about again", () -> hall.server.status().get("modules", "room", "held").number() == 0
+                && hall.server.status().get("journal", "rooms").number() == 0);
+        Client again = stage.online(hall.server, "romeo", "orchard");
+        join(again, hall.room, "r");
         again.inbox.awaitBody("held");
         List<String> expected = new ArrayList<>();
         for (int i = 1; i <= 20; i++) {
             expected.add("missed " + i);
         }
         expected.add("held");
-        Check.equal(expected, heard(again, room), "what Romeo hears");
-        Check.that(romeo.inbox.messages().isEmpty(), "he was not there before");
+        Check.equal(expected, heard(again, hall.room), "what Romeo hears");
+        Check.that(hall.romeo.inbox.messages().isEmpty(), "he was not there before");
     }
 
     @Scenario("in mirror mode rooms work as ever, and what is said, who comes and who belongs is told")
